@@ -74,22 +74,22 @@ const (
 
 // A Result is the last event of every run.
 type Result struct {
-	Kind             Kind                  `json:"kind"`
-	Seq              int64                 `json:"seq"`
-	Time             time.Time             `json:"time"`
-	Rollout          string                `json:"rollout,omitempty"`
-	Outcome          Outcome               `json:"outcome"`
-	Exit             int                   `json:"exit"`
-	Code             string                `json:"code,omitempty"`
-	Error            string                `json:"error,omitempty"`
-	Hint             string                `json:"hint,omitempty"`
-	Revision         string                `json:"revision,omitempty"`
-	Previous         string                `json:"previous,omitempty"`
-	Hosts            map[string]HostResult `json:"hosts"`
-	MinServingSeen   int                   `json:"min_serving_seen"`
-	BytesSent        int64                 `json:"bytes_sent"`
-	BytesArtifact    int64                 `json:"bytes_artifact"`
-	ElapsedMS        int64                 `json:"elapsed_ms"`
+	Kind           Kind                  `json:"kind"`
+	Seq            int64                 `json:"seq"`
+	Time           time.Time             `json:"time"`
+	Rollout        string                `json:"rollout,omitempty"`
+	Outcome        Outcome               `json:"outcome"`
+	Exit           int                   `json:"exit"`
+	Code           string                `json:"code,omitempty"`
+	Error          string                `json:"error,omitempty"`
+	Hint           string                `json:"hint,omitempty"`
+	Revision       string                `json:"revision,omitempty"`
+	Previous       string                `json:"previous,omitempty"`
+	Hosts          map[string]HostResult `json:"hosts"`
+	MinServingSeen int                   `json:"min_serving_seen"`
+	BytesSent      int64                 `json:"bytes_sent"`
+	BytesArtifact  int64                 `json:"bytes_artifact"`
+	ElapsedMS      int64                 `json:"elapsed_ms"`
 }
 
 // A HostResult is where one host ended.
