@@ -51,7 +51,8 @@ type Balancer interface {
 	// Claim leaves the owner mark of this rollout on host, or changes nothing and
 	// tells why in a Refusal: floor, budget, a mark of another.
 	Claim(ctx context.Context, host string, b Budget) error
-	// Unclaim removes our mark. It refuses while the host is out.
+	// Unclaim removes our mark: the host was never taken out, is in rotation again,
+	// or a person took it over.
 	Unclaim(ctx context.Context, host string) error
 	// Drain stops new requests to a claimed host, read back. The floor is checked
 	// again where it acts.
@@ -65,6 +66,8 @@ type Balancer interface {
 	// Ready puts a claimed host back, through the balancer's own checks, and
 	// returns once the balancer says up and in rotation.
 	Ready(ctx context.Context, host string, say func(string)) error
+	// GiveBack puts a claimed host that was not changed back as it was found, at once.
+	GiveBack(ctx context.Context, host string) error
 	// Counters are the balancer's own, since its start.
 	Counters(ctx context.Context, host string) (Counters, error)
 }
