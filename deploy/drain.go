@@ -1,0 +1,121 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// everywhere asks all balancers side by side and joins what went wrong.
+func everywhere(lbs []Balancer, ask func(Balancer) error) error {
+	errs := make([]error, len(lbs))
+	var wg sync.WaitGroup
+	for i, b := range lbs {
+		wg.Go(func() {
+			if err := ask(b); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", b.Name(), err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// takeOut takes a host out on every balancer that carries it and returns once no
+// request is in flight to it: first asked and marked everywhere, then set
+// everywhere. When any balancer refuses, the host is back as it was found.
+func (l *life) takeOut(ctx context.Context) error {
+	if err := l.claim(ctx); err != nil {
+		return err
+	}
+	l.out = time.Now()
+	l.phase(Draining, "")
+	if err := l.record(ctx, "intent", Draining, "", ""); err != nil {
+		return errors.Join(err, l.giveBack(ctx))
+	}
+	err := everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
+	if err != nil {
+		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
+	}
+	if err := l.empty(ctx); err != nil {
+		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
+	}
+	l.phase(Drained, "no request in flight")
+	return l.record(ctx, "outcome", Drained, "", "")
+}
+
+// claim marks the host on every balancer, or on none.
+func (l *life) claim(ctx context.Context) error {
+	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.budget()) })
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fault(l.host.Name(), Draining, err), l.unclaim(ctx))
+}
+
+// unclaim removes our marks. A mark that was never set is no error.
+func (l *life) unclaim(ctx context.Context) error {
+	ctx, cancel := kept(ctx)
+	defer cancel()
+	return everywhere(l.lbs, func(b Balancer) error { return b.Unclaim(ctx, l.host.Name()) })
+}
+
+// empty waits for the requests in flight, up to drain_timeout, or until the run is
+// told to stop: a host that is only drained is then given back.
+func (l *life) empty(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.run.Timing.Drain)
+	defer cancel()
+	stop := context.AfterFunc(l.run.stop, cancel)
+	defer stop()
+	err := everywhere(l.lbs, func(b Balancer) error { return b.Empty(ctx, l.host.Name(), l.say(b)) })
+	if l.run.stop.Err() != nil && err != nil {
+		return errStopped
+	}
+	return err
+}
+
+// giveBack puts a host that was not changed back as it was found. It is not
+// cancelled with the run.
+func (l *life) giveBack(ctx context.Context) error {
+	ctx, cancel := kept(ctx)
+	defer cancel()
+	if err := everywhere(l.lbs, func(b Balancer) error { return b.GiveBack(ctx, l.host.Name()) }); err != nil {
+		return &notBack{fault(l.host.Name(), Readying, err)}
+	}
+	l.served()
+	return l.unclaim(ctx)
+}
+
+// ready puts a verified host back on every balancer and removes the marks.
+func (l *life) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.run.Timing.LBReady)
+	defer cancel()
+	if err := everywhere(l.lbs, func(b Balancer) error { return b.Ready(ctx, l.host.Name(), l.say(b)) }); err != nil {
+		return fault(l.host.Name(), Readying, err)
+	}
+	l.served()
+	// A crash here leaves a mark on a host in rotation; the next run removes it.
+	return l.unclaim(ctx)
+}
+
+// served ends the time that the host was out.
+func (l *life) served() {
+	if !l.out.IsZero() {
+		l.run.addOut(l.host.Name(), time.Since(l.out))
+	}
+	l.out = time.Time{}
+}
+
+// A notBack error: the host stayed out though it was not changed.
+type notBack struct{ error }
+
+func (e *notBack) Unwrap() error { return e.error }
+
+// kept is a context for what must not be cancelled with the run: giving back.
+func kept(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+}
+
+var errStopped = errors.New("the run was told to stop")

@@ -1,0 +1,287 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A life is one host's way through a run, in one direction.
+type life struct {
+	run  *run
+	host Host
+	plan PlannedHost
+	lbs  []Balancer // those that carry the host
+
+	changed bool      // flipped to another release and not undone
+	out     time.Time // since when the host is out
+	since   time.Time // since when it is in its phase
+}
+
+// An ending is what became of a host.
+type ending struct {
+	phase   Phase
+	changed bool
+	failed  bool
+	blocked bool // no capacity now; try again
+	pause   bool // the run has to stop here though the host is well
+	tried   bool
+	err     error
+}
+
+// forward brings the host to its new release: drained, flipped, reloaded,
+// verified, put back, baked. A host that fails is undone before it returns.
+func (l *life) forward(ctx context.Context) ending {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.run.Timing.Host, errHostDeadline)
+	defer cancel()
+	if err := l.takeOut(ctx); err != nil {
+		return l.notTaken(err)
+	}
+	if l.run.leaving() {
+		return l.returned()
+	}
+	if err := l.holding(ctx, func(ctx context.Context) error { return l.change(ctx, l.plan.To) }); err != nil {
+		return l.failedOut(ctx, err)
+	}
+	if err := l.putBack(ctx); err != nil {
+		return l.failedOut(ctx, err)
+	}
+	if err := l.bake(ctx); err != nil {
+		return l.failedBake(ctx, err)
+	}
+	l.outcome(ctx, Done, l.plan.To, "")
+	return ending{phase: Done, changed: l.changed}
+}
+
+// change flips, reloads and verifies; the host is out all the while.
+func (l *life) change(ctx context.Context, to string) error {
+	// A crash after an intent and before its act leaves nothing; after the act, the
+	// next run sees by the mark that the host is out and by `current` what it has.
+	if err := l.intent(ctx, Flipping, to); err != nil {
+		return err
+	}
+	l.changed = true
+	if err := l.host.Flip(ctx, to); err != nil {
+		return fault(l.host.Name(), Flipping, err)
+	}
+	if l.run.turned() {
+		return errTurned
+	}
+	// A crash here leaves current at the new release with the old process running.
+	if err := l.intent(ctx, Reloading, to); err != nil {
+		return err
+	}
+	if err := l.host.Reload(ctx, to); err != nil {
+		return fault(l.host.Name(), Reloading, err)
+	}
+	return l.verify(ctx, to)
+}
+
+// verify proves that the host is well on the release: healthy in a row, the old
+// process gone, settled, and still the process whose takeover was proven.
+func (l *life) verify(ctx context.Context, to string) error {
+	l.phase(Verifying, RevisionOf(to))
+	err := both(
+		func() error { return l.run.Checker.Healthy(ctx, l.host.Name(), RevisionOf(to)) },
+		func() error { return l.host.Settled(ctx, to) },
+	)
+	if err == nil {
+		err = l.run.Checker.Probe(ctx, l.host.Name())
+	}
+	if err == nil {
+		err = l.host.Alive(ctx, to)
+	}
+	if err != nil {
+		return l.withLog(ctx, fault(l.host.Name(), Verifying, err))
+	}
+	return nil
+}
+
+// putBack returns the verified host into rotation.
+func (l *life) putBack(ctx context.Context) error {
+	if l.run.turned() {
+		return errTurned
+	}
+	if err := l.intent(ctx, Readying, l.plan.To); err != nil {
+		return err
+	}
+	return l.ready(ctx)
+}
+
+// notTaken: the host was not taken out, or is back as it was found.
+func (l *life) notTaken(err error) ending {
+	var nb *notBack
+	var busy interface{ StillBusy() bool }
+	reason := refusal(err)
+	switch {
+	case errors.As(err, &nb):
+		return ending{phase: Stuck, failed: true, err: err}
+	case errors.Is(err, errStopped):
+		return ending{phase: Staged}
+	case reason == RefusedFloor || reason == RefusedBudget:
+		return ending{phase: Staged, blocked: true, err: err}
+	case reason == RefusedForeign || reason == RefusedOut || reason == RefusedChanged:
+		return ending{phase: LeftOut, err: err}
+	case errors.As(err, &busy):
+		return ending{phase: Staged, pause: true, err: err}
+	}
+	return ending{phase: Staged, failed: true, pause: true, err: err}
+}
+
+// returned gives back a host that was drained and not changed, because the run
+// stops or turns.
+func (l *life) returned() ending {
+	if err := l.giveBack(context.Background()); err != nil {
+		return ending{phase: Stuck, failed: true, err: err}
+	}
+	return ending{phase: Staged}
+}
+
+// failedOut undoes a host that is out.
+func (l *life) failedOut(ctx context.Context, err error) ending {
+	why := refusal(err)
+	switch {
+	case why == RefusedChanged || why == RefusedForeign:
+		l.run.warn(l.host.Name(), "", "FD-TAKEN-OVER", "a person took the host over: left as it is")
+		_ = l.unclaim(ctx) // the mark of a host that is no longer ours; the next run drops it else
+		return ending{phase: LeftOut, changed: l.changed, err: err}
+	case l.run.hard(ctx):
+		return ending{phase: l.run.phaseOf(l.host.Name()), changed: l.changed, err: err}
+	}
+	turned := errors.Is(err, errTurned)
+	if !turned {
+		l.run.fail(l.host.Name(), err)
+	}
+	if l.run.Plan.NoUndo {
+		return ending{phase: Failed, changed: l.changed, failed: true, err: err}
+	}
+	e := l.undo(ctx)
+	if e.err == nil {
+		e.err = err
+	}
+	e.failed = e.failed || !turned
+	return e
+}
+
+// failedBake takes the host out once more, within the budget, and undoes it.
+func (l *life) failedBake(ctx context.Context, err error) ending {
+	if errors.Is(err, errTurned) || errors.Is(err, errStopped) {
+		return ending{phase: Done, changed: l.changed}
+	}
+	l.run.fail(l.host.Name(), err)
+	if l.run.Plan.NoUndo {
+		return ending{phase: Done, changed: l.changed, failed: true, err: err}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.run.Timing.Host)
+	defer cancel()
+	for {
+		out := l.takeOut(ctx)
+		if out == nil {
+			break
+		}
+		if refusal(out) != RefusedFloor || !tick(ctx, time.Second) {
+			return ending{phase: Failed, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
+		}
+	}
+	e := l.undo(ctx)
+	e.failed = true
+	if e.err == nil {
+		e.err = err
+	}
+	return e
+}
+
+// back brings a changed host to what it ran before this rollout, for an automatic
+// rollback: drained and proven like any other change, without bake.
+func (l *life) back(ctx context.Context) ending {
+	l.changed = true
+	ctx, cancel := context.WithTimeoutCause(ctx, l.run.Timing.Host, errHostDeadline)
+	defer cancel()
+	if err := l.takeOut(ctx); err != nil {
+		e := l.notTaken(err)
+		e.changed = true
+		if e.phase == Staged { // it still runs the new release, in rotation
+			e.phase = Done
+		}
+		return e
+	}
+	return l.undo(ctx)
+}
+
+// both runs two checks side by side and joins their errors.
+func both(a, b func() error) error {
+	c := make(chan error, 1)
+	go func() { c <- a() }()
+	err := b()
+	return errors.Join(<-c, err)
+}
+
+// withLog adds the app's last log lines where the error has no evidence.
+func (l *life) withLog(ctx context.Context, f *Fault) *Fault {
+	if len(f.Evidence()) == 0 {
+		ctx, cancel := kept(ctx)
+		defer cancel()
+		f.Evidence_ = l.host.Log(ctx)
+	}
+	return f
+}
+
+func (l *life) say(b Balancer) func(string) {
+	return func(text string) {
+		l.run.emit(Event{Kind: KindLB, Host: l.host.Name(), LB: b.Name(), Detail: text})
+	}
+}
+
+func (l *life) budget() Budget {
+	return Budget{MinServing: l.run.Plan.MinServing, Parallel: l.run.Plan.Parallel}
+}
+
+func (l *life) phase(p Phase, detail string) {
+	now := time.Now()
+	e := Event{Kind: KindHost, Host: l.host.Name(), Phase: p, Detail: detail}
+	if !l.since.IsZero() {
+		e.ElapsedMS = now.Sub(l.since).Milliseconds()
+	}
+	l.since = now
+	l.run.setPhase(l.host.Name(), p)
+	l.run.emit(e)
+}
+
+// intent tells, and keeps, what is about to be done. No act without it.
+func (l *life) intent(ctx context.Context, p Phase, release string) error {
+	l.phase(p, RevisionOf(release))
+	return l.record(ctx, "intent", p, release, "")
+}
+
+// outcome keeps what was proven. A lost outcome costs a resume a second look.
+func (l *life) outcome(ctx context.Context, p Phase, release, detail string) {
+	ctx, cancel := kept(ctx)
+	defer cancel()
+	if err := l.record(ctx, "outcome", p, release, detail); err != nil {
+		l.run.warn(l.host.Name(), "", CodeOf(err), err.Error())
+	}
+}
+
+func (l *life) record(ctx context.Context, kind string, p Phase, release, detail string) error {
+	err := l.run.Journal.Append(ctx, Record{
+		Time: time.Now(), Rollout: l.run.Plan.Rollout, Kind: kind,
+		Host: l.host.Name(), Act: p, Release: release, Detail: detail,
+	})
+	if err != nil {
+		return &Fault{Host: l.host.Name(), Phase: p, Err: fmt.Errorf("journal: %w", err)}
+	}
+	return nil
+}
+
+// unreachable tells whether an error is about the way to a host, not the host.
+func unreachable(err error) bool {
+	return unknown(err) || strings.HasPrefix(CodeOf(err), "FD-SSH-")
+}
+
+var errHostDeadline = &Fault{
+	Code_: "FD-HOST-DEADLINE",
+	Err:   errors.New("not finished within host_deadline"),
+	Hint_: "see which phase took so long; raise rollout.host_deadline when it is right",
+}

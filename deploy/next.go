@@ -1,0 +1,166 @@
+package deploy
+
+// The planner is a pure function: the same view gives the same decision. Forward,
+// rollback and restart share it, and so one budget.
+
+// Direction is where a run is going.
+type Direction int
+
+const (
+	Forward Direction = iota
+	Back              // an automatic rollback: every changed host to what it ran before
+)
+
+// A HostView is what the planner knows of one host.
+type HostView struct {
+	Name    string
+	Phase   Phase
+	Busy    bool // a worker is at it
+	Changes bool // the plan has something to do on it
+	Changed bool // it was flipped in this run, and not undone
+	Serving bool // as the balancers saw it last
+	Blocked bool // its drain was refused for want of capacity; not asked again yet
+	Failed  bool // counts as a failure, whatever became of it since
+	Tried   bool // an undo was tried: there is no second one
+}
+
+// A View is all that a decision rests on.
+type View struct {
+	Hosts     []HostView // in plan order
+	Direction Direction
+	Stop      bool // start nothing more: a signal, a pause, a deadline
+	Parallel  int
+	Canary    int
+	MaxFail   int
+	OnFailure Failure
+}
+
+// A Decision is what to do now. Start may be empty while workers are busy.
+type Decision struct {
+	Start   []string // hosts to begin with, in the direction of the view
+	Turn    bool     // go back from here on
+	Over    bool     // nothing is left to do or to wait for
+	Waiting bool     // hosts are left, none may start now, none is busy
+}
+
+// Next decides.
+func Next(v View) Decision {
+	if v.Direction == Forward && !v.Stop && v.failures() > v.MaxFail && v.OnFailure == FailRollback {
+		return Decision{Turn: true}
+	}
+	todo := v.todo()
+	free := v.Parallel - v.held()
+	switch {
+	case v.halted():
+		return Decision{Over: !v.busy()}
+	case len(todo) == 0:
+		return Decision{Over: !v.busy()}
+	}
+	todo = v.canariesOnly(todo)
+	var start []string
+	for _, h := range todo {
+		if h.Blocked || (free <= 0 && h.Phase != Failed) {
+			continue
+		}
+		start = append(start, h.Name)
+		if h.Phase != Failed { // a failed host holds its slot already
+			free--
+		}
+	}
+	return Decision{Start: start, Waiting: len(start) == 0 && !v.busy()}
+}
+
+// halted: nothing more may start, though hosts are left.
+func (v View) halted() bool {
+	if v.Stop {
+		return true
+	}
+	if v.Direction == Back {
+		return v.stuck()
+	}
+	return v.failures() > v.MaxFail
+}
+
+// todo lists the hosts left in this direction: those that do not serve first,
+// since changing them costs no capacity and may win some.
+func (v View) todo() []HostView {
+	var dead, live []HostView
+	for _, h := range v.Hosts {
+		switch {
+		case h.Busy || !v.wants(h):
+		case h.Serving:
+			live = append(live, h)
+		default:
+			dead = append(dead, h)
+		}
+	}
+	return append(dead, live...)
+}
+
+func (v View) wants(h HostView) bool {
+	if v.Direction == Back {
+		return h.Changed && !h.Tried && h.Phase != Unknown && h.Phase != LeftOut && h.Phase != Stuck
+	}
+	return h.Changes && h.Phase == Staged
+}
+
+// canariesOnly holds the rest back until the canaries are done.
+func (v View) canariesOnly(todo []HostView) []HostView {
+	if v.Direction == Back {
+		return todo
+	}
+	left := v.Canary
+	for _, h := range v.Hosts {
+		if h.Phase == Done && h.Changes {
+			left--
+		}
+	}
+	if left <= 0 {
+		return todo
+	}
+	for _, h := range v.Hosts {
+		if h.Busy {
+			left--
+		}
+	}
+	return todo[:max(0, min(left, len(todo)))]
+}
+
+// held counts the slots taken: hosts in hand, and hosts that are out and ours.
+func (v View) held() int {
+	n := 0
+	for _, h := range v.Hosts {
+		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown {
+			n++
+		}
+	}
+	return n
+}
+
+func (v View) failures() int {
+	n := 0
+	for _, h := range v.Hosts {
+		if h.Failed {
+			n++
+		}
+	}
+	return n
+}
+
+func (v View) busy() bool {
+	for _, h := range v.Hosts {
+		if h.Busy {
+			return true
+		}
+	}
+	return false
+}
+
+func (v View) stuck() bool {
+	for _, h := range v.Hosts {
+		if h.Phase == Stuck || h.Phase == Unknown {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,356 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A Rollout is one run over the fleet, ready to go: everything is staged and the
+// plan is made.
+type Rollout struct {
+	Plan      Plan
+	Hosts     map[string]Host
+	Balancers []Balancer
+	Carries   map[string][]Balancer // the balancers that know a host
+	Checker   Checker
+	Journal   Journal
+	Emit      func(Event) // one call at a time
+	Timing    Timing
+	Start     []HostView // where hosts stand already, for a run that goes on with another's work
+	Direction Direction
+}
+
+// Timing are the deadlines and intervals of a run.
+type Timing struct {
+	Drain    time.Duration
+	LBReady  time.Duration
+	Host     time.Duration // one host, drain to done
+	Progress time.Duration // since the last host was finished
+	Poll     time.Duration // a host that is out; default 200 ms
+	BakePoll time.Duration // default 1 s
+	Sample   time.Duration // serving hosts, for the record; default 500 ms
+	Grace    time.Duration // from stop to giving up; default 6 s
+	Blocked  time.Duration // between two tries when the floor does not allow a drain; default 500 ms
+}
+
+func (t Timing) filled() Timing {
+	or := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	or(&t.Drain, 30*time.Second)
+	or(&t.LBReady, time.Minute)
+	or(&t.Host, 5*time.Minute)
+	or(&t.Progress, 15*time.Minute)
+	or(&t.Poll, 200*time.Millisecond)
+	or(&t.BakePoll, time.Second)
+	or(&t.Sample, 500*time.Millisecond)
+	or(&t.Grace, 6*time.Second)
+	or(&t.Blocked, 500*time.Millisecond)
+	return t
+}
+
+// run is the state of a Rollout under way.
+type run struct {
+	*Rollout
+	ctx  context.Context // ends when nothing may be done any more: lock lost, grace over
+	stop context.Context // ends when no new host may be started
+
+	mu     sync.Mutex
+	hosts  []HostView
+	errs   map[string]error
+	outFor map[string]time.Duration
+	dir    Direction
+	low    int // fewest hosts seen serving
+	pause  error
+	moved  time.Time // of the last host that was finished
+}
+
+// Run carries the plan out. ctx is the lock: when it ends nothing is done any
+// more. When stop ends no new host is begun, hosts only drained are given back,
+// and the rest have the grace to be finished. On return every host is where the
+// result says, and every one that is out is listed there.
+func (r *Rollout) Run(ctx, stop context.Context) Result {
+	r.Timing = r.Timing.filled()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop, cancelStop := context.WithCancel(stop)
+	defer cancelStop()
+	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
+		errs: map[string]error{}, outFor: map[string]time.Duration{}, moved: time.Now()}
+	x.hosts = r.views()
+	grace := context.AfterFunc(stop, func() {
+		if tick(ctx, r.Timing.Grace) {
+			cancel(errGrace)
+		}
+	})
+	defer grace()
+	var wg sync.WaitGroup
+	sampling, enough := context.WithCancel(ctx)
+	wg.Go(func() { x.sample(sampling) })
+	x.loop()
+	enough()
+	wg.Wait()
+	return x.finish()
+}
+
+// views are the hosts as the plan found them, or as an earlier run left them.
+func (r *Rollout) views() []HostView {
+	if r.Start != nil {
+		return r.Start
+	}
+	var vs []HostView
+	for _, h := range r.Plan.Hosts {
+		v := HostView{Name: h.Name, Phase: Staged, Changes: h.Changes(), Serving: h.Serving}
+		switch {
+		case h.Out != "":
+			v.Phase = LeftOut
+		case !h.Changes():
+			v.Phase = Done
+		}
+		vs = append(vs, v)
+	}
+	return vs
+}
+
+// loop starts what the planner says until nothing is left.
+func (x *run) loop() {
+	endings := make(chan struct {
+		host string
+		ending
+	})
+	retry := time.NewTicker(x.Timing.Blocked)
+	defer retry.Stop()
+	for {
+		d := Next(x.view())
+		if d.Over {
+			return
+		}
+		if d.Turn {
+			x.turn()
+			continue
+		}
+		for _, h := range d.Start {
+			x.begin(h)
+			go func() {
+				endings <- struct {
+					host string
+					ending
+				}{h, x.live(h)}
+			}()
+		}
+		select {
+		case e := <-endings:
+			x.ended(e.host, e.ending)
+		case <-retry.C:
+			x.unblock()
+		}
+	}
+}
+
+// live leads one host its way. Its goroutine ends with the ending that loop awaits.
+func (x *run) live(host string) ending {
+	l := &life{run: x, host: x.Hosts[host], plan: x.planned(host), lbs: x.Carries[host]}
+	if x.turned() {
+		return l.back(x.ctx)
+	}
+	return l.forward(x.ctx)
+}
+
+func (x *run) view() View {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	late := time.Since(x.moved) > x.Timing.Progress
+	if late && x.pause == nil {
+		x.pause = errProgress
+	}
+	return View{
+		Hosts: append([]HostView(nil), x.hosts...), Direction: x.dir,
+		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
+		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
+	}
+}
+
+func (x *run) begin(host string) {
+	x.with(host, func(v *HostView) { v.Busy = true })
+}
+
+// ended takes in what became of a host.
+func (x *run) ended(host string, e ending) {
+	if e.phase == LeftOut {
+		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("left out: %v", e.err))
+	}
+	if e.phase == Done || e.phase == RolledBack {
+		x.emitPhase(host, e.phase)
+	}
+	blockedAnew := false
+	x.with(host, func(v *HostView) {
+		blockedAnew = e.blocked && !v.Blocked
+		v.Busy, v.Phase, v.Changed, v.Blocked = false, e.phase, e.changed, e.blocked
+		v.Failed = v.Failed || e.failed
+		v.Tried = v.Tried || e.tried
+		if e.err != nil && !e.blocked {
+			x.errs[host] = e.err
+		}
+		if e.pause && x.pause == nil {
+			x.pause = e.err
+		}
+		if !e.blocked {
+			x.moved = time.Now()
+		}
+	})
+	switch {
+	case blockedAnew:
+		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("waiting: %v", e.err))
+	case e.pause, e.phase == Stuck, e.phase == Unknown:
+		x.fail(host, e.err)
+	}
+}
+
+func (x *run) unblock() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.hosts {
+		x.hosts[i].Blocked = false
+	}
+}
+
+// turn: from here on every changed host goes back to what it ran before.
+func (x *run) turn() {
+	x.mu.Lock()
+	x.dir = Back
+	x.mu.Unlock()
+	x.emit(Event{Kind: KindPlan, Detail: "rolling back to " + x.Plan.Previous})
+}
+
+func (x *run) turned() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.dir == Back
+}
+
+// leaving: hosts that were not changed yet should not be any more.
+func (x *run) leaving() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.stop.Err() != nil || x.pause != nil || x.dir != x.Direction
+}
+
+// hard tells that the run itself was ended, so that an error is no host's fault.
+func (x *run) hard(context.Context) bool { return x.ctx.Err() != nil }
+
+func (x *run) with(host string, f func(*HostView)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.hosts {
+		if x.hosts[i].Name == host {
+			f(&x.hosts[i])
+		}
+	}
+}
+
+func (x *run) setPhase(host string, p Phase) { x.with(host, func(v *HostView) { v.Phase = p }) }
+
+func (x *run) phaseOf(host string) (p Phase) {
+	x.with(host, func(v *HostView) { p = v.Phase })
+	return p
+}
+
+func (x *run) planned(host string) PlannedHost {
+	for _, h := range x.Plan.Hosts {
+		if h.Name == host {
+			return h
+		}
+	}
+	return PlannedHost{Name: host}
+}
+
+func (x *run) addOut(host string, d time.Duration) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.outFor[host] += d
+}
+
+// sample reads from the balancers who serves, for the planner and the result.
+func (x *run) sample(ctx context.Context) {
+	for tick(ctx, x.Timing.Sample) {
+		serving := map[string]bool{}
+		low := -1
+		for _, b := range x.Balancers {
+			seats, err := b.Seats(ctx)
+			if err != nil {
+				low = -1
+				break
+			}
+			n := 0
+			for host, s := range seats {
+				if s.Serving {
+					n++
+				}
+				if s.State != StateAbsent {
+					was, seen := serving[host]
+					serving[host] = s.Serving && (was || !seen)
+				}
+			}
+			if low < 0 || n < low {
+				low = n
+			}
+		}
+		x.sampled(serving, low)
+	}
+}
+
+func (x *run) sampled(serving map[string]bool, low int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if low < 0 {
+		return
+	}
+	x.low = min(x.low, low)
+	for i := range x.hosts {
+		x.hosts[i].Serving = serving[x.hosts[i].Name]
+	}
+}
+
+func (x *run) emit(e Event) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e.Rollout, e.Time = x.Plan.Rollout, time.Now()
+	x.Emit(e)
+}
+
+func (x *run) emitPhase(host string, p Phase) {
+	if x.phaseOf(host) != p {
+		x.emit(Event{Kind: KindHost, Host: host, Phase: p})
+	}
+}
+
+func (x *run) warn(host, lb, code, text string) {
+	x.emit(Event{Kind: KindWarning, Host: host, LB: lb, Code: code, Detail: text})
+}
+
+// fail tells of a host's failure, with all evidence, at once.
+func (x *run) fail(host string, err error) {
+	if err == nil {
+		return
+	}
+	e := Event{Kind: KindError, Host: host, Code: CodeOf(err), Hint: HintOf(err), Detail: err.Error()}
+	var ev interface{ Evidence() []string }
+	if errors.As(err, &ev) {
+		e.Evidence = ev.Evidence()
+	}
+	x.emit(e)
+}
+
+var (
+	errGrace    = errors.New("the grace after the signal is over")
+	errProgress = &Fault{
+		Code_: "FD-PROGRESS-DEADLINE",
+		Err:   errors.New("no host was finished within progress_deadline"),
+		Hint_: "see with \"flipdeploy status\" what blocks it, then \"flipdeploy resume\" or \"flipdeploy rollback\"",
+	}
+)
