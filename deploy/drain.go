@@ -35,15 +35,40 @@ func (l *life) takeOut(ctx context.Context) error {
 	if err := l.record(ctx, "intent", Draining, "", ""); err != nil {
 		return errors.Join(err, l.giveBack(ctx))
 	}
-	err := everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
-	if err != nil {
-		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
-	}
-	if err := l.empty(ctx); err != nil {
+	if err := l.drain(ctx); err != nil {
 		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
 	}
 	l.phase(Drained, "no request in flight")
-	return l.record(ctx, "outcome", Drained, "", "")
+	l.outcome(ctx, Drained, "", "")
+	return nil
+}
+
+// drain stops new requests to a claimed host everywhere and waits for the rest.
+func (l *life) drain(ctx context.Context) error {
+	err := everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
+	if err != nil {
+		return err
+	}
+	return l.empty(ctx)
+}
+
+// outAgain takes a claimed host out once more: putting it back went wrong half
+// way, or it failed after it. A floor that does not allow it now is waited for.
+func (l *life) outAgain(ctx context.Context) error {
+	l.phase(Draining, "once more")
+	if err := l.record(ctx, "intent", Draining, "", "undo"); err != nil {
+		return err
+	}
+	for {
+		err := l.drain(ctx)
+		if err == nil {
+			l.readied = false
+			return nil
+		}
+		if refusal(err) != RefusedFloor || !tick(ctx, l.run.Timing.Blocked) {
+			return fault(l.host.Name(), Draining, err)
+		}
+	}
 }
 
 // claim marks the host on every balancer, or on none.
@@ -92,6 +117,7 @@ func (l *life) giveBack(ctx context.Context) error {
 func (l *life) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.run.Timing.LBReady)
 	defer cancel()
+	l.readied = true
 	if err := everywhere(l.lbs, func(b Balancer) error { return b.Ready(ctx, l.host.Name(), l.say(b)) }); err != nil {
 		return fault(l.host.Name(), Readying, err)
 	}

@@ -16,6 +16,7 @@ type life struct {
 	lbs  []Balancer // those that carry the host
 
 	changed bool      // flipped to another release and not undone
+	readied bool      // putting it back was begun: some balancers may send requests again
 	out     time.Time // since when the host is out
 	since   time.Time // since when it is in its phase
 }

@@ -47,15 +47,16 @@ type Plan struct {
 // A PlannedHost is one host's part of a plan.
 type PlannedHost struct {
 	Name    string `json:"name"`
-	From    string `json:"from"`          // release id that current pointed at, "" for none
-	To      string `json:"to"`            // release id wanted; equal to From when nothing is to be done
-	Ran     bool   `json:"ran"`           // the app ran, on From
-	Serving bool   `json:"serving"`       // in rotation and operational when the plan was made
-	Out     string `json:"out,omitempty"` // why it is left out: who took it out
+	From    string `json:"from"`            // release id that current pointed at, "" for none
+	To      string `json:"to"`              // release id wanted; equal to From when nothing is to be done
+	Ran     bool   `json:"ran"`             // the app ran, on From
+	Drift   bool   `json:"drift,omitempty"` // current pointed elsewhere than at what ran
+	Serving bool   `json:"serving"`         // in rotation and operational when the plan was made
+	Out     string `json:"out,omitempty"`   // why it is left out: who took it out
 }
 
 // Changes tells whether the plan has anything to do on the host.
-func (h PlannedHost) Changes() bool { return h.Out == "" && (h.From != h.To || !h.Ran) }
+func (h PlannedHost) Changes() bool { return h.Out == "" && (h.From != h.To || !h.Ran || h.Drift) }
 
 // Changes counts the hosts that the plan changes.
 func (p Plan) Changes() int {

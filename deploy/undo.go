@@ -31,6 +31,11 @@ func (l *life) undo(ctx context.Context) ending {
 }
 
 func (l *life) undoOnce(ctx context.Context) error {
+	if l.changed && l.readied {
+		if err := l.outAgain(ctx); err != nil {
+			return err
+		}
+	}
 	if l.changed {
 		if err := l.holding(ctx, l.restore); err != nil {
 			return err

@@ -1,0 +1,180 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+)
+
+// A Survey is the fleet as it is found: what every host runs, and where it
+// stands on every balancer.
+type Survey struct {
+	Current map[string]string          // by host
+	Running map[string]Running         // by host
+	Seats   map[string]map[string]Seat // by balancer, then host
+}
+
+// Look asks every host and every balancer, side by side, and changes nothing.
+// What could not be asked is in the error, all of it at once.
+func Look(ctx context.Context, hosts map[string]Host, lbs []Balancer) (Survey, error) {
+	s := Survey{Current: map[string]string{}, Running: map[string]Running{}, Seats: map[string]map[string]Seat{}}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var errs []error
+	put := func(err error, keep func()) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			errs = append(errs, err)
+			return
+		}
+		keep()
+	}
+	for name, h := range hosts {
+		wg.Go(func() {
+			current, err := h.Current(ctx)
+			put(wrap(name, err), func() { s.Current[name] = current })
+			if err != nil {
+				return
+			}
+			running, err := h.Running(ctx)
+			put(wrap(name, err), func() { s.Running[name] = running })
+		})
+	}
+	for _, b := range lbs {
+		wg.Go(func() {
+			seats, err := b.Seats(ctx)
+			put(wrap(b.Name(), err), func() { s.Seats[b.Name()] = seats })
+		})
+	}
+	wg.Wait()
+	sort.Slice(errs, func(i, j int) bool { return errs[i].Error() < errs[j].Error() })
+	return s, errors.Join(errs...)
+}
+
+func wrap(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Fault{Host: name, Err: err}
+}
+
+// Plan fills in the hosts of a plan, in order, each with the release it should run.
+func (s Survey) Plan(p Plan, order []string, target func(host string) string) (Plan, error) {
+	var errs []error
+	for _, name := range order {
+		h, err := s.planned(name, target(name))
+		if err != nil {
+			errs = append(errs, err)
+		}
+		p.Hosts = append(p.Hosts, h)
+	}
+	p.Serving = s.serving()
+	p.Previous = p.common()
+	return p, errors.Join(errs...)
+}
+
+func (s Survey) planned(name, to string) (PlannedHost, error) {
+	r := s.Running[name]
+	h := PlannedHost{Name: name, From: r.Release, To: to, Ran: r.Release != "", Out: s.outOf(name), Serving: s.serves(name)}
+	if !h.Ran {
+		h.From = s.Current[name]
+	}
+	h.Drift = h.Ran && s.Current[name] != r.Release
+	if h.From == "?" && h.Out == "" {
+		return h, &Fault{Host: name, Code_: "FD-FOREIGN-APP",
+			Err:   fmt.Errorf("an app that flipdeploy did not install serves here (%s): there would be no way back to it", r.Detail),
+			Hint_: "adopting a running app is not yet supported: move it to releases/<revision>-<sha8>/, point `current` there and restart it from there once"}
+	}
+	return h, nil
+}
+
+// serves: in rotation and operational on every balancer that carries the host.
+func (s Survey) serves(host string) bool {
+	carried := false
+	for _, seats := range s.Seats {
+		seat, ok := seats[host]
+		if !ok || seat.State == StateAbsent {
+			continue
+		}
+		if !seat.Serving {
+			return false
+		}
+		carried = true
+	}
+	return carried
+}
+
+// outOf says why a host is out of rotation before we came, "" when it is not.
+func (s Survey) outOf(host string) string {
+	for _, lb := range sorted(s.Seats) {
+		seat := s.Seats[lb][host]
+		if seat.State != StateDrain && seat.State != StateMaint {
+			continue
+		}
+		who := "by hand or by another tool"
+		if seat.Owner != "" {
+			who = "by " + seat.Owner
+		}
+		return fmt.Sprintf("%s on %s, %s", seat.State, lb, who)
+	}
+	return ""
+}
+
+// serving is the fewest hosts that serve on any balancer.
+func (s Survey) serving() int {
+	low := -1
+	for _, seats := range s.Seats {
+		n := 0
+		for _, seat := range seats {
+			if seat.Serving {
+				n++
+			}
+		}
+		if low < 0 || n < low {
+			low = n
+		}
+	}
+	return max(low, 0)
+}
+
+// Carries lists the balancers that know each host.
+func (s Survey) Carries(lbs []Balancer) map[string][]Balancer {
+	m := map[string][]Balancer{}
+	for _, b := range lbs {
+		for host, seat := range s.Seats[b.Name()] {
+			if seat.State != StateAbsent {
+				m[host] = append(m[host], b)
+			}
+		}
+	}
+	return m
+}
+
+// common is the revision that most hosts ran; the first in order on a tie.
+func (p Plan) common() string {
+	count := map[string]int{}
+	best := ""
+	for _, h := range p.Hosts {
+		if r := RevisionOf(h.From); r != "" && r != "?" {
+			count[r]++
+		}
+	}
+	for _, h := range p.Hosts {
+		if r := RevisionOf(h.From); count[r] > count[best] {
+			best = r
+		}
+	}
+	return best
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
