@@ -1,0 +1,74 @@
+# What can go wrong with a host, done on purpose, and undone.
+# Sourced by scripts/fleet.
+
+# A cut cable: silence both ways; the host itself runs on.
+do_cut() { known "$1" && cable "$1" down; }
+do_join() { known "$1" && cable "$1" up; }
+
+# A deaf host: what FROM (default: the operator) sends never arrives; what the
+# host sends does.
+do_deaf() {
+	known "$1"
+	neigh "${2:-op}" replace "$(ip_of "$1")" lladdr 02:00:00:00:00:99 nud permanent
+}
+
+do_hear() {
+	known "$1"
+	neigh "${2:-op}" del "$(ip_of "$1")" 2>/dev/null || true
+}
+
+neigh() {
+	local from=$1 dev=host0
+	[ "$from" != op ] || dev=br0
+	shift
+	ip -n "$(ns "$from")" neigh "$@" dev "$dev"
+}
+
+# A pulled plug: the cable goes first, so that the dying kernel side says nothing.
+do_plug() {
+	known "$1"
+	cable "$1" down
+	power_off "$1"
+}
+
+# boot returns once sshd answers; the disk is as the plug left it.
+do_boot() {
+	known "$1"
+	[ -z "$(leader "$1")" ] || die "$1 is on"
+	cable "$1" up
+	power_on "$1"
+	await_ssh "$1"
+}
+
+# A frozen program: every process of that name on the host, or one process id there.
+do_freeze() { signal_in "$1" STOP "$2"; }
+do_thaw() { signal_in "$1" CONT "$2"; }
+
+signal_in() {
+	known "$1"
+	do_exec "$1" sh -c 'case $2 in *[!0-9]*) pids=$(pgrep -x "$2") ;; *) pids=$2 ;; esac; kill -"$1" $pids' \
+		freeze "$2" "$3"
+}
+
+# do_disk leaves SIZE free where releases go (options such as noexec or
+# nr_inodes=20 may follow); `off` gives the real disk back.
+do_disk() {
+	local host=$1 size=$2 options=${3:+,$3}
+	known "$host"
+	if [ "$size" = off ]; then
+		do_exec "$host" umount /srv/shop/releases
+		return
+	fi
+	# What is there stays there, or current would point nowhere.
+	do_exec "$host" sh -c '
+		set -eu
+		install -d -o deploy -g deploy /srv/shop/releases
+		used=$(du -sk /srv/shop/releases | cut -f1)
+		size=$(($(echo "$1" | numfmt --from=iec) + used * 1024))
+		keep=$(mktemp -d)
+		cp -a /srv/shop/releases/. "$keep"
+		mount -t tmpfs -o "size=$size,mode=755,uid=1000,gid=1000$2" tmpfs /srv/shop/releases
+		cp -a "$keep/." /srv/shop/releases
+		rm -rf "$keep"
+	' disk "$size" "$options"
+}
