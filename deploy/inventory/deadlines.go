@@ -1,0 +1,71 @@
+package inventory
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Recheck tells whether the deadlines still hold after flags have overridden
+// numbers of the rollout.
+func (inv *Inventory) Recheck() error {
+	var f faults
+	for _, d := range inv.late() {
+		f.add(pos{}, d.key, d.text, d.hint)
+	}
+	return f.err(inv.Path)
+}
+
+// A lateness is a deadline that would end what it should only bound.
+type lateness struct{ key, text, hint string }
+
+func (inv *Inventory) late() []lateness {
+	var list []lateness
+	h, r := inv.Health, inv.Rollout
+	if least := time.Duration(h.Rise-1) * h.Interval; h.Deadline <= least {
+		list = append(list, lateness{"health.deadline",
+			fmt.Sprintf("%s must be more than %s: %d answers, %s apart", h.Deadline, least, h.Rise, h.Interval), ""})
+	}
+	if sum := inv.hostTime(); r.HostDeadline <= sum {
+		list = append(list, lateness{"rollout.host_deadline",
+			fmt.Sprintf("%s must be more than %s: drain %s + reload %s + settle %s + health %s + lb_ready %s + bake %s",
+				r.HostDeadline, sum, r.DrainTimeout, inv.Reload.Timeout, inv.Reload.Settle, h.Deadline, r.LBReadyTimeout, r.Bake),
+			longer("host_deadline", sum)})
+	}
+	if twice := 2 * r.HostDeadline; r.ProgressDeadline <= twice {
+		list = append(list, lateness{"rollout.progress_deadline",
+			fmt.Sprintf("%s must be more than %s: two host_deadlines", r.ProgressDeadline, twice),
+			longer("progress_deadline", twice)})
+	}
+	return list
+}
+
+// hostTime is the longest that one host may take when nothing fails.
+func (inv *Inventory) hostTime() time.Duration {
+	r := inv.Rollout
+	return r.DrainTimeout + inv.Reload.Timeout + inv.Reload.Settle + inv.Health.Deadline + r.LBReadyTimeout + r.Bake
+}
+
+func longer(key string, d time.Duration) string {
+	return fmt.Sprintf("set rollout.%s = %q", key, (d.Truncate(time.Minute) + time.Minute).String())
+}
+
+// deadlines adds those that are too short. A sum with a fault in it says nothing.
+func (b *builder) deadlines() {
+	for _, k := range Keys() {
+		if specs[k].kind == duration && b.on(k) {
+			return
+		}
+	}
+	if b.on("health.rise") || b.on("reload.method") || b.on("reload.preset") {
+		return
+	}
+	for _, d := range b.inv.late() {
+		table, key, _ := strings.Cut(d.key, ".")
+		s := b.section(table)
+		if !s.has(key) {
+			d.text = "the default " + d.text
+		}
+		s.fault(key, d.text, d.hint)
+	}
+}

@@ -1,0 +1,86 @@
+package inventory
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const example = "../../inventory.example.toml"
+
+func TestExampleLoads(t *testing.T) {
+	t.Setenv("HOME", "/home/me")
+	inv, err := Load(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(inv.Hosts) != 5 || inv.Hosts[3].Name != "web4" || inv.Hosts[3].Address != "10.0.0.14" {
+		t.Errorf("hosts: %+v", inv.Hosts)
+	}
+}
+
+func TestExampleHoldsEveryKeyAndNoOther(t *testing.T) {
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := keysOf(string(data))
+	for _, k := range Keys() {
+		if !slices.Contains(found, k) {
+			t.Errorf("%s is not in the example", k)
+		}
+	}
+	for _, k := range found {
+		if !slices.Contains(Keys(), k) {
+			t.Errorf("%s is in the example and not known", k)
+		}
+	}
+	if len(Keys()) < 70 {
+		t.Errorf("only %d keys", len(Keys()))
+	}
+}
+
+var keyLine = regexp.MustCompile(`^(# )?([a-z_]+) *=`)
+
+// keysOf lists the keys of an example, those commented out too.
+func keysOf(data string) []string {
+	var keys []string
+	table := ""
+	for line := range strings.Lines(data) {
+		if strings.HasPrefix(line, "[") {
+			table = strings.Trim(strings.TrimSpace(line), "[]")
+		}
+		if m := keyLine.FindStringSubmatch(line); m != nil {
+			keys = append(keys, table+"."+m[2])
+		}
+	}
+	return keys
+}
+
+func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
+	t.Setenv("HOME", "/home/me")
+	data, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(`(?m)^# ([a-z_]+ *=)`).ReplaceAllString(string(data), "$1")
+	all = strings.Replace(all, `scheme   = "http" `, `scheme   = "https"`, 1) // ca is for it alone
+	_, err = Parse([]byte(all), "example")
+	want := strings.TrimSpace(`
+example:51:1: reload.command: a reload command is not yet supported: leave it out; method is "signal", "systemd" or "restart"
+example:68:1: health.command: a health command is not yet supported: leave it out; kind is "http" or "tcp"
+example:88:1: ssh.jump: a jump host is not yet supported: run flipdeploy where the hosts can be reached, and leave it out
+example:103:1: lb[0].config: an nginx balancer is not yet supported: leave it out
+example:123:1: host[1].zone: a zone is not yet supported: leave it out; labels may hold it`)
+	if err == nil || !sameButLines(err.Error(), want) {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// sameButLines lets the example grow without this test.
+func sameButLines(a, b string) bool {
+	lines := regexp.MustCompile(`(?m)^example:\d+:`)
+	return lines.ReplaceAllString(a, "") == lines.ReplaceAllString(b, "")
+}

@@ -1,0 +1,121 @@
+package inventory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Codes of faults, as the user reads them.
+const (
+	CodeInventory = "FD-INVENTORY"
+	CodeNotYet    = "FD-NOT-YET"
+)
+
+// maxShown bounds what Error prints: a wrong file is not worth a screen more.
+const maxShown = 100
+
+// A Fault is one thing wrong in the inventory. All its text is printable.
+type Fault struct {
+	Line, Col int // 1-based; 0 when there is no place in the file
+	Key       string
+	Text      string
+	Hint      string
+	Code      string
+}
+
+// A FaultsError holds all that is wrong with an inventory, in the file's order.
+type FaultsError struct {
+	Path   string
+	Faults []Fault
+	cause  error
+}
+
+// Error is one fault a line.
+func (e *FaultsError) Error() string {
+	var lines []string
+	for i, f := range e.Faults {
+		if i == maxShown {
+			lines = append(lines, fmt.Sprintf("and %d more faults", len(e.Faults)-i))
+			break
+		}
+		lines = append(lines, e.line(f))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *FaultsError) line(f Fault) string {
+	var parts []string
+	switch {
+	case e.Path == "":
+	case f.Line > 0:
+		parts = append(parts, fmt.Sprintf("%s:%d:%d", printable(e.Path), f.Line, f.Col))
+	default:
+		parts = append(parts, printable(e.Path))
+	}
+	if f.Key != "" {
+		parts = append(parts, f.Key)
+	}
+	return strings.Join(append(parts, f.Text), ": ")
+}
+
+// Unwrap is what the system said, where it said something.
+func (e *FaultsError) Unwrap() error { return e.cause }
+
+// Code is FD-NOT-YET when nothing else is wrong.
+func (e *FaultsError) Code() string {
+	for _, f := range e.Faults {
+		if f.Code != CodeNotYet {
+			return CodeInventory
+		}
+	}
+	return CodeNotYet
+}
+
+// Hint is the first one that a fault carries, else where to look.
+func (e *FaultsError) Hint() string {
+	for _, f := range e.Faults {
+		if f.Hint != "" {
+			return f.Hint
+		}
+	}
+	return "inventory.example.toml shows every key with its default"
+}
+
+// faults collects; readers go on after each.
+type faults struct{ list []Fault }
+
+func (f *faults) add(at pos, key, text, hint string) {
+	f.list = append(f.list, Fault{Line: at.line, Col: at.col, Key: key, Text: text, Hint: hint, Code: CodeInventory})
+}
+
+func (f *faults) addNotYet(at pos, key, text, hint string) {
+	f.add(at, key, text, hint)
+	f.list[len(f.list)-1].Code = CodeNotYet
+}
+
+// on tells whether key, or something below it, has a fault already.
+func (f *faults) on(key string) bool {
+	return slices.ContainsFunc(f.list, func(x Fault) bool {
+		return x.Key == key || strings.HasPrefix(x.Key, key+"[")
+	})
+}
+
+// err is nil without faults. Those without a place come last.
+func (f *faults) err(path string) error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(f.list, func(a, b Fault) int {
+		return cmp.Or(btoi(a.Line == 0)-btoi(b.Line == 0), a.Line-b.Line, a.Col-b.Col)
+	})
+	return &FaultsError{Path: path, Faults: f.list}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,86 @@
+package inventory
+
+import (
+	"fmt"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// An indexer walks the file once more, for the places of its keys: go-toml
+// gives them only for what it does not know.
+type indexer struct {
+	p     *unstable.Parser
+	at    map[string]pos
+	sizes map[string]int // of the arrays of tables, by full key
+	table string         // full key of the table that the walk is in
+}
+
+// index returns the place of every key, by full key: that of the key itself
+// for keys and tables, that of the value for the items of an array. data must
+// be well-formed.
+func index(data []byte) map[string]pos {
+	ix := &indexer{p: &unstable.Parser{}, at: map[string]pos{}, sizes: map[string]int{}}
+	ix.p.Reset(data)
+	for ix.p.NextExpression() {
+		switch e := ix.p.Expression(); e.Kind {
+		case unstable.Table, unstable.ArrayTable:
+			ix.header(e)
+		case unstable.KeyValue:
+			ix.pair(ix.table, e)
+		}
+	}
+	return ix.at
+}
+
+func (ix *indexer) header(e *unstable.Node) {
+	key := ""
+	for it := e.Key(); it.Next(); {
+		key = join(ix.latest(key), string(it.Node().Data))
+		ix.mark(key, it.Node())
+		if it.IsLast() && e.Kind == unstable.ArrayTable {
+			ix.sizes[key]++
+			ix.mark(ix.latest(key), it.Node())
+		}
+	}
+	ix.table = ix.latest(key)
+}
+
+// latest is the full key of the last table of key where that is an array of
+// tables, else key itself.
+func (ix *indexer) latest(key string) string {
+	if n := ix.sizes[key]; n > 0 {
+		return fmt.Sprintf("%s[%d]", key, n-1)
+	}
+	return key
+}
+
+func (ix *indexer) pair(table string, e *unstable.Node) {
+	key := table
+	for it := e.Key(); it.Next(); {
+		key = join(key, string(it.Node().Data))
+		ix.mark(key, it.Node())
+	}
+	ix.value(key, e.Value())
+}
+
+func (ix *indexer) value(key string, v *unstable.Node) {
+	i := 0
+	for it := v.Children(); it.Next(); i++ {
+		if v.Kind == unstable.InlineTable {
+			ix.pair(key, it.Node())
+			continue
+		}
+		item := fmt.Sprintf("%s[%d]", key, i)
+		ix.mark(item, it.Node())
+		ix.value(item, it.Node())
+	}
+}
+
+// mark keeps the first place of a key: a table's own, not its children's.
+func (ix *indexer) mark(key string, n *unstable.Node) {
+	if _, ok := ix.at[key]; ok || n.Raw.Length == 0 {
+		return
+	}
+	start := ix.p.Shape(n.Raw).Start
+	ix.at[key] = pos{start.Line, start.Column}
+}

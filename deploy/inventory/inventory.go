@@ -1,0 +1,142 @@
+// Package inventory reads the TOML file that names a fleet: one app, its hosts
+// and its balancers. What it returns is plain and resolved: every default is
+// filled in, every path absolute, every host range counted out.
+package inventory
+
+import "time"
+
+// An Inventory is one app and the machines it runs on, checked as a whole.
+type Inventory struct {
+	Path string // as it was given
+	Dir  string // absolute; relative paths in the file are relative to it
+
+	App     App
+	Reload  Reload
+	Health  Health
+	Rollout Rollout
+	SSH     SSH
+	State   State
+	LBs     []LB   // at least one, names unique
+	Hosts   []Host // at least one, names and backends unique, ranges counted out
+}
+
+// An App is what is deployed.
+type App struct {
+	Name     string
+	Artifact string // absolute path, or "": the command must name one
+	Entry    string // program inside the release; "" is the name of a single-file artifact
+	Path     string // default for the hosts
+	Ports    []int  // default for the hosts
+	Keep     int
+	RunAs    string // "" is the unit's user
+}
+
+// A Reload is how the running app takes a new release over. Preset is merged in.
+type Reload struct {
+	Preset     string
+	Install    string // symlink, replace
+	Binary     string // with replace: the path the app re-executes, relative to the host's Path
+	Method     string // signal, systemd (systemctl reload), restart
+	Signal     string // HUP, USR1, …; set with Method signal
+	PIDFile    string
+	PIDCommand []string
+	Unit       string
+	Command    []string
+	Start      []string // default: systemctl start of Unit; nil without either
+	Stop       []string // default: systemctl stop of Unit; nil without either
+	Timeout    time.Duration
+	Settle     time.Duration
+	Log        string // "" is the unit's journal
+}
+
+// A Health is how a host is asked whether it is well.
+type Health struct {
+	Kind        string // http, tcp, command
+	Path        string
+	Scheme      string // http, https
+	CA          string // file of PEM certificates on this machine, "" is the system's
+	Host        string // Host header and SNI, "" is the address
+	Port        int    // 0 when each host's own first port is asked, see Host.HealthPort
+	Status      []int  // every answer that is good
+	Body        string // must be contained
+	Command     []string
+	Rise        int
+	Interval    time.Duration
+	Timeout     time.Duration
+	Deadline    time.Duration
+	VersionPath string
+	Via         string // lb, host, auto
+}
+
+// A Rollout holds the numbers that flags may override; call Recheck after that.
+type Rollout struct {
+	Parallel         Amount
+	Canary           Amount
+	Bake             time.Duration
+	MinServing       Amount // zero: max(1, serving at the start − parallel)
+	MaxFailures      Amount
+	OnFailure        string // rollback, pause, continue
+	DrainTimeout     time.Duration
+	OnDrainTimeout   string // abort, proceed, cut
+	LBReadyTimeout   time.Duration
+	HostDeadline     time.Duration
+	ProgressDeadline time.Duration
+}
+
+// An SSH holds the defaults of all machines; a Machine has what holds for it.
+type SSH struct {
+	User          string
+	Port          int
+	IdentityFiles []string // absolute; empty: the agent, else the usual files
+	KnownHosts    []string // absolute
+	Jump          []Jump
+	Config        bool
+	Sudo          bool
+}
+
+// A Jump is one machine that a connection goes through.
+type Jump struct {
+	User string // "" is the user of the machine behind
+	Host string
+	Port int
+}
+
+// A State is where lease, fence, marks and journal are kept.
+type State struct {
+	Dir   string // on the balancers
+	Store string // "" is Dir
+}
+
+// A Machine is reached over SSH; nothing in it is left to look up.
+type Machine struct {
+	Name          string
+	Address       string // an IP address without brackets, or a host name
+	SSHPort       int
+	User          string
+	IdentityFiles []string
+	KnownHosts    []string
+	Sudo          bool
+	Line          int // of its [[host]] or [[lb]] in the file
+}
+
+// An LB is one balancer.
+type LB struct {
+	Machine
+	Kind         string // haproxy, nginx
+	Upstreams    []string
+	Socket       string // path, or tcp://host:port
+	MasterSocket string // "" when there is none
+	Config       string // nginx: where parsing starts
+}
+
+// A Host runs the app.
+type Host struct {
+	Machine
+	Path       string
+	Ports      []int
+	HealthPort int
+	Backends   []string // address:port as the balancers know it, IPv6 in brackets
+	Zone       string
+	Labels     []string
+	ReloadSudo bool // start, stop and signals through sudo -n
+}

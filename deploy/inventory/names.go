@@ -1,0 +1,123 @@
+package inventory
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A rule says what is wrong with a string, "" when it may be used.
+type rule func(string) string
+
+var revision = regexp.MustCompile(`^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}$`)
+
+// ValidRevision tells whether s may name a revision: 1 to 64 of A-Z a-z 0-9
+// . _ + -, and no leading dot or dash, which tools would take for more.
+func ValidRevision(s string) bool { return revision.MatchString(s) }
+
+func match(pattern, what string) rule {
+	re := regexp.MustCompile(`^(?:` + pattern + `)$`)
+	return func(s string) string {
+		if re.MatchString(s) {
+			return ""
+		}
+		return fmt.Sprintf("%s is not %s", quote(s), what)
+	}
+}
+
+var (
+	appName      = match(`[a-z0-9][a-z0-9-]{0,62}`, "an app's name: a-z, 0-9 and -, at most 63")
+	machineName  = match(`[A-Za-z0-9._][A-Za-z0-9._-]{0,252}`, "a name: A-Z, a-z, 0-9, . _ and -, not leading with -")
+	userName     = match(`[A-Za-z0-9._][A-Za-z0-9._-]{0,63}`, "a user's name")
+	unitName     = match(`[A-Za-z0-9_][A-Za-z0-9:_.\\@-]{0,254}`, "a systemd unit's name")
+	upstreamName = match(`[A-Za-z0-9._:][A-Za-z0-9._:-]{0,252}`, "an upstream's name: A-Z, a-z, 0-9, . _ : and -, not leading with -")
+	label        = match(`[A-Za-z0-9._][A-Za-z0-9._-]{0,62}`, "a label: A-Z, a-z, 0-9, . _ and -, not leading with -")
+	urlPath      = match(`/[!-~]*`, "a path of a URL: it begins with / and has no blanks")
+	pathLetters  = match(`[A-Za-z0-9._/@+=:,%-]+`, "a path that is safe everywhere: A-Z, a-z, 0-9 and . _ - / @ + = : , %")
+	hostName     = match(`[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?`, "an IP address or a host name")
+)
+
+// remotePath wants an absolute path as the kernel would print it.
+func remotePath(s string) string {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return fmt.Sprintf("%s is not an absolute path", quote(s))
+	case s == "/":
+		return "/ is the whole machine"
+	case path.Clean(s) != s:
+		return fmt.Sprintf("%s is not a clean path: write %s", quote(s), quote(path.Clean(s)))
+	}
+	return pathLetters(s)
+}
+
+// innerPath wants a path that stays below where it begins.
+func innerPath(s string) string {
+	switch {
+	case strings.HasPrefix(s, "/"), strings.HasPrefix(s, "-"):
+		return fmt.Sprintf("%s is not a relative path", quote(s))
+	case path.Clean(s) != s, s == ".", s == "..", strings.HasPrefix(s, "../"):
+		return fmt.Sprintf("%s is not a clean path without ..", quote(s))
+	}
+	return pathLetters(s)
+}
+
+// address wants what can be dialled, without a port.
+func address(s string) string {
+	if ip, err := netip.ParseAddr(unbracket(s)); err == nil {
+		if ip.Zone() != "" {
+			return fmt.Sprintf("%s has a zone: give an address that every machine reaches", quote(s))
+		}
+		return ""
+	}
+	if h, _, err := net.SplitHostPort(s); err == nil && hostName(h) == "" {
+		return fmt.Sprintf("%s has a port: ssh_port is SSH's, port the app's", quote(s))
+	}
+	if digits(s) {
+		return fmt.Sprintf("%s is not an IP address", quote(s))
+	}
+	return hostName(s)
+}
+
+// digits tells a mistyped IPv4 address from a host name.
+func digits(s string) bool { return strings.Trim(s, "0123456789.") == "" }
+
+func unbracket(s string) string {
+	if in, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(in, "]") {
+		return strings.TrimSuffix(in, "]")
+	}
+	return s
+}
+
+// hostPort wants address:port, IPv6 in brackets.
+func hostPort(s string) string {
+	h, p, err := net.SplitHostPort(s)
+	if err != nil || address(h) != "" {
+		return fmt.Sprintf("%s is not address:port", quote(s))
+	}
+	if n, err := strconv.Atoi(p); err != nil || portRange(int64(n)) != "" {
+		return fmt.Sprintf("%s: %s is not a port (1–65535)", quote(s), quote(p))
+	}
+	return ""
+}
+
+func portRange(n int64) string {
+	if n < 1 || n > 65535 {
+		return fmt.Sprintf("%d is not a port (1–65535)", n)
+	}
+	return ""
+}
+
+// socket wants where HAProxy listens for its operator.
+func socket(s string) string {
+	if at, ok := strings.CutPrefix(s, "tcp://"); ok {
+		return hostPort(at)
+	}
+	if !strings.HasPrefix(s, "/") {
+		return fmt.Sprintf("%s is neither an absolute path nor tcp://host:port", quote(s))
+	}
+	return remotePath(s)
+}

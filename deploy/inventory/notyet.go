@@ -1,0 +1,105 @@
+package inventory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A later is a value that is understood but not acted on yet. Taking a row out
+// is all that is needed here once it is.
+type later struct {
+	key     string
+	when    func(v string) bool
+	what    string // is not yet supported
+	instead string
+}
+
+var laters = []later{
+	{"app.artifact", prefix("https://"), "fetching an artifact", "download it and give its path"},
+	{"app.artifact", prefix("s3://"), "fetching an artifact", "download it and give its path"},
+	{"app.artifact", suffix(".tar.zst"), "a .tar.zst artifact", "give a .tar.gz, a directory or a file"},
+	{"reload.preset", is(laterPresets...), "this preset", `use "stop-start", or "custom" with method, signal and timeout`},
+	{"reload.method", is("command"), `method = "command"`, `use "signal", "systemd" or "restart"`},
+	{"reload.command", set, "a reload command", `leave it out; method is "signal", "systemd" or "restart"`},
+	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
+	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
+	{"rollout.max_failures", positive, "going on after a failure", "leave it out or set 0"},
+	{"rollout.on_failure", is("continue"), "going on after a failure", `use "rollback" or "pause"`},
+	{"rollout.on_drain_timeout", is("proceed", "cut"), "going on with sessions left", `use "abort"`},
+	{"ssh.jump", set, "a jump host", "run flipdeploy where the hosts can be reached, and leave it out"},
+	{"ssh.config", is("true"), "reading ~/.ssh/config", "set user, port and identity_file here"},
+	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
+	{"lb.kind", is("nginx"), "an nginx balancer", `use "haproxy"`},
+	{"lb.config", set, "an nginx balancer", "leave it out"},
+	{"host.zone", set, "a zone", "leave it out; labels may hold it"},
+}
+
+// laterPresets are known by name only.
+var laterPresets = []string{
+	"tablecloth", "endless", "beego-grace", "facebookgo-grace", "overseer", "littleboss",
+	"node-cluster-usr2", "pm2-reload", "nginx-reload", "nginx-upgrade", "haproxy-reload",
+	"multibinder-haproxy", "gunicorn-hup", "gunicorn-usr2", "unicorn-usr2", "puma-phased",
+	"puma-restart", "uwsgi-hup", "uwsgi-chain", "server-starter",
+}
+
+func isLater(preset string) bool { return slices.Contains(laterPresets, preset) }
+
+// Supported is nil when flipdeploy can act on value under key; else its error
+// says under which name (a flag's, say) it was given and what to use instead.
+// It judges only what is not there yet, not whether the value makes sense.
+func Supported(key, value, name string) error {
+	for _, l := range laters {
+		if l.key == key && l.when(value) {
+			var f faults
+			f.addNotYet(pos{}, name, l.text(), l.instead)
+			return f.err("")
+		}
+	}
+	return nil
+}
+
+func (l later) text() string { return l.what + " is not yet supported: " + l.instead }
+
+// notYet walks the file for values of the table, and leaves alone those that
+// have another fault.
+func (b *builder) notYet(n *node) {
+	for _, l := range laters {
+		if plain(n.key) == l.key && !n.bad && l.when(value(n)) {
+			b.addNotYet(n.at, n.key, l.text(), l.instead)
+			break
+		}
+	}
+	for _, k := range n.kids {
+		b.notYet(k)
+	}
+	for _, k := range n.list {
+		if k.kids != nil {
+			b.notYet(k)
+		}
+	}
+}
+
+// value is a node's as Supported takes it.
+func value(n *node) string {
+	if n.arr {
+		return fmt.Sprint(len(n.list), " items")
+	}
+	return fmt.Sprint(n.val)
+}
+
+func set(v string) bool { return v != "" }
+
+func is(words ...string) func(string) bool {
+	return func(v string) bool { return slices.Contains(words, v) }
+}
+
+func prefix(p string) func(string) bool {
+	return func(v string) bool { return strings.HasPrefix(v, p) }
+}
+
+func suffix(p string) func(string) bool {
+	return func(v string) bool { return strings.HasSuffix(v, p) }
+}
+
+func positive(v string) bool { return strings.Trim(v, "0%") != "" }
