@@ -1,0 +1,117 @@
+package ui
+
+import (
+	"strings"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/schollz/progressbar/v3"
+)
+
+// A bar draws one line from two numbers. It is never in the way of the data: a
+// progressbar refuses numbers beyond its end, is done for good once it got there,
+// and redraws at every call, so it is fed clamped, made anew to go back, and asked
+// ten times a second.
+type bar struct {
+	*progressbar.ProgressBar
+	frame lastFrame
+	key   barKey
+	at    int64
+}
+
+type barKey struct {
+	title string
+	end   int64
+	bytes bool
+	cols  int
+}
+
+// lastFrame keeps what the progressbar would have put on a terminal.
+type lastFrame struct{ text string }
+
+func (f *lastFrame) Write(p []byte) (int, error) {
+	f.text = strings.Trim(strings.ReplaceAll(string(p), "\x1b[0K", ""), "\r")
+	return len(p), nil
+}
+
+func (b *bar) draw(key barKey, at int64) string {
+	at = max(0, min(at, key.end))
+	if b.ProgressBar == nil || key != b.key || at < b.at {
+		b.ProgressBar, b.key = b.made(key), key
+	}
+	b.at = at
+	_ = b.Set64(at) // it complains of numbers past its end only
+	return strings.TrimRight(b.frame.text, " ")
+}
+
+func (b *bar) made(key barKey) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(key.end,
+		progressbar.OptionSetWriter(&b.frame), // not a terminal: no width is guessed, nothing synced
+		progressbar.OptionUseANSICodes(true),  // else it erases with spaces
+		progressbar.OptionSetDescription(key.title),
+		progressbar.OptionSetWidth(max(5, min(30, key.cols-50))),
+		progressbar.OptionShowCount(), // without it a number that changes nothing is not drawn
+		progressbar.OptionShowBytes(key.bytes),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "=", SaucerHead: ">", SaucerPadding: " ", BarStart: "[", BarEnd: "]"}),
+	)
+}
+
+// frame is the line at the bottom now, "" for none: bytes while staging, then
+// hosts that are finished, and those under way.
+func (u *UI) frame() string {
+	cols := 80
+	if u.o.Width != nil {
+		cols = u.o.Width()
+	}
+	total := u.total.Load()
+	switch {
+	case u.story.flipping():
+		done, all := u.story.finished()
+		line := u.bar.draw(barKey{"flipping", int64(all), false, cols}, int64(done))
+		return fit(line+"  "+u.story.underWay(), cols)
+	case total > 0:
+		return fit(u.bar.draw(barKey{"staging", total, true, cols}, u.sent.Load()), cols)
+	}
+	return ""
+}
+
+// flipping: some host is past staging.
+func (s *story) flipping() bool {
+	for _, st := range s.hosts {
+		if st.phase != "" && st.phase != deploy.Pending && st.phase != deploy.Staging && st.phase != deploy.Staged {
+			return true
+		}
+	}
+	return false
+}
+
+// finished counts the hosts that came to an end, and all.
+func (s *story) finished() (done, all int) {
+	for _, st := range s.hosts {
+		if l := lookOf(st.phase); l == well || l == ill || l == notable {
+			done++
+		}
+	}
+	return done, len(s.hosts)
+}
+
+// fit cuts line so that it cannot wrap: a wrapped line cannot be erased.
+func fit(line string, cols int) string {
+	line = strings.TrimRight(line, " ")
+	used := 0
+	for i, r := range line {
+		if used += cells(r); used > cols-1 {
+			return line[:i]
+		}
+	}
+	return line
+}
+
+// cells is how wide r is, rather too wide than too narrow.
+func cells(r rune) int {
+	if r < 0x1100 {
+		return 1
+	}
+	return 2
+}

@@ -1,0 +1,120 @@
+package ui
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+)
+
+// resultLines is the result for a person: one sentence, then every host that is
+// out or has something to say.
+func resultLines(app string, r deploy.Result) []string {
+	lines := []string{string(r.Outcome) + ": " + sentence(app, r)}
+	for _, name := range slices.Sorted(maps.Keys(r.Hosts)) {
+		if h := r.Hosts[name]; h.Reason != "" || out(h.Phase) {
+			lines = append(lines, hostLine(name, h))
+		}
+	}
+	return lines
+}
+
+func hostLine(name string, h deploy.HostResult) string {
+	reason := strings.ReplaceAll(strings.TrimPrefix(h.Reason, name+": "), "\n", "; ")
+	f := fault{text: reason, code: h.Code}
+	return strings.TrimRight(fmt.Sprintf("  %s  %s  %s  %s", name, h.Phase, or(deploy.RevisionOf(h.Release), "-"), f.said()), " ")
+}
+
+func sentence(app string, r deploy.Result) string {
+	what := strings.TrimSpace(app + " " + r.Revision)
+	n, all := len(withPhase(r, deploy.Done)), len(r.Hosts)
+	switch r.Outcome {
+	case deploy.OutcomeDone:
+		return joined(ran(what, n, all)+" in "+took(r), served(r), before(r))
+	case deploy.OutcomeNothing:
+		if all == 0 {
+			return "there was nothing to do"
+		}
+		return ran(what, n, all) + " already"
+	case deploy.OutcomeRolledBack:
+		back := all - len(withPhase(r, deploy.LeftOut))
+		return joined(ran(strings.TrimSpace(app+" back on "+or(r.Previous, "what it ran")), back, all)+" in "+took(r), served(r), failed(r))
+	case deploy.OutcomeRefused, deploy.OutcomeLocked, deploy.OutcomeUnfinished:
+		return "nothing was changed"
+	case deploy.OutcomePaused, deploy.OutcomeStuck, deploy.OutcomeInterrupted:
+	}
+	return joined(ran(what, onRevision(r), all)+" after "+took(r), served(r), before(r), outNow(r))
+}
+
+// ran is `shop v2 on 4 hosts`, or `shop v2 on 3 of 4 hosts`.
+func ran(what string, n, all int) string {
+	of := ""
+	if n != all {
+		of = fmt.Sprintf(" of %d", all)
+	}
+	hosts := "hosts"
+	if all == 1 {
+		hosts = "host"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s on %d%s %s", what, n, of, hosts))
+}
+
+func took(r deploy.Result) string { return duration(time.Duration(r.ElapsedMS) * time.Millisecond) }
+
+func served(r deploy.Result) string {
+	return fmt.Sprintf("at least %d of %d served", r.MinServingSeen, len(r.Hosts))
+}
+
+func before(r deploy.Result) string {
+	if r.Previous == "" || r.Previous == r.Revision {
+		return ""
+	}
+	return r.Previous + " before"
+}
+
+func failed(r deploy.Result) string {
+	if r.Revision == "" {
+		return ""
+	}
+	return r.Revision + " failed"
+}
+
+// onRevision counts the hosts on the wanted revision, however they came there.
+func onRevision(r deploy.Result) int {
+	n := 0
+	for _, h := range r.Hosts {
+		if h.Release != "" && deploy.RevisionOf(h.Release) == r.Revision {
+			n++
+		}
+	}
+	return n
+}
+
+func outNow(r deploy.Result) string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(r.Hosts)) {
+		if p := r.Hosts[name].Phase; out(p) {
+			names = append(names, fmt.Sprintf("%s (%s)", name, p))
+		}
+	}
+	if names == nil {
+		return "none is out"
+	}
+	return "out: " + strings.Join(names, ", ")
+}
+
+func withPhase(r deploy.Result, p deploy.Phase) (names []string) {
+	for name, h := range r.Hosts {
+		if h.Phase == p {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func joined(parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
+}
