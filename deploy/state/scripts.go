@@ -1,0 +1,261 @@
+package state
+
+import (
+	"strings"
+	"text/template"
+
+	"al.essio.dev/pkg/shellescape"
+)
+
+// All that ever runs on a balancer in our name is in this file, and the drivers'
+// scripts, which stand where .Data.Driver does. dash and busybox both run it.
+//
+// Every script is one here-document around one { … }: cut short anywhere, it is a
+// syntax error and does nothing. Strings are quoted by q; names were checked
+// against the lists of names.go before. A line of ours begins with a word that
+// only this call knows, so that no driver's output is taken for a refusal.
+// flock has no -w and no -E in busybox: timeout(1) does it.
+const text = `
+{{- define "begin" -}}
+exec timeout -k 5 {{.Limit}} sh -s <<'{{.Token}}'
+{
+umask 022
+fd_dir={{q .Dir}}
+fd_app={{q .Dir}}/{{.App}}
+fd_say() { printf '\n%s %s\n' {{.Token}} "$*"; }
+fd_refuse() { fd_say no "$@"; exit 97; }
+{{end}}
+
+{{- define "end"}}
+exit 0
+}
+{{.Token}}
+{{end}}
+
+{{- /* What changes files. fd_put is whole or not at all, and on disk before it
+returns; its temporary name is one for all, as act.lock is held. fd_append closes a
+line that a dying machine left torn. */ -}}
+{{- define "files" -}}
+fd_put() {
+	printf '%s\n' "$2" >"${1%/*}/.new" && sync "${1%/*}/.new" &&
+		mv -f "${1%/*}/.new" "$1" && sync "${1%/*}"
+}
+fd_append() {
+	[ ! -s "$1" ] || [ "$(tail -c 1 "$1" | wc -l)" -eq 1 ] || echo >>"$1" || return 1
+	printf '%s\n' "$2" >>"$1" && sync "$1" "${1%/*}"
+}
+{{end}}
+
+{{- /* From here to the end of the script nobody else acts on this machine. */ -}}
+{{- define "lock" -}}
+command exec 9>>"$fd_dir/act.lock" || fd_refuse dir
+timeout {{.Wait}} flock 9 || fd_refuse busy
+fd_epoch=0
+if [ -e "$fd_app/fence" ]; then
+	read -r fd_epoch fd_rest <"$fd_app/fence" || fd_epoch=
+fi
+{{end}}
+
+{{- /* The fence is read only once the lock is ours: a run that waited for the
+lock while another took over finds that out here. */ -}}
+{{- define "fence" -}}
+[ "$fd_epoch" = {{.}} ] || fd_refuse fenced "$fd_epoch"
+{{end}}
+
+{{- define "prepare"}}{{template "begin" .}}
+fd_missing=
+for fd_tool in flock timeout head tail sync awk sort wc grep mv; do
+	command -v "$fd_tool" >/dev/null || fd_missing="$fd_missing $fd_tool"
+done
+[ -z "$fd_missing" ] || fd_refuse tools $fd_missing
+fd_user=$(id -un)
+[ -d "$fd_dir" ] || mkdir -p "$fd_dir" 2>/dev/null ||
+	{{if .Data.Sudo}}sudo -n install -d -m 0755 -o "$fd_user" "$fd_dir" 2>/dev/null ||
+	{{end}}fd_refuse missing "$fd_user"
+[ -w "$fd_dir" ] || fd_refuse readonly "$fd_user"
+case $(ls -ldnL "$fd_dir") in ????????w*) fd_refuse open ;; esac
+mkdir -p "$fd_app/own" "$fd_app/journal" || fd_refuse write "$fd_app"
+: >>"$fd_dir/act.lock" && : >>"$fd_app/lease" || fd_refuse write "$fd_app"
+[ -w "$fd_app/own" ] && [ -w "$fd_app/journal" ] || fd_refuse readonly "$fd_user"
+fd_say data
+{{template "end" .}}{{end}}
+
+{{- /* The lease lives as long as this shell: the shell alone has descriptor 9, so
+its death, however it comes, frees the lock. A line on stdin is a heartbeat; end of
+file or silence ends the shell. Not under timeout: it has its own. */ -}}
+{{- define "lease" -}}
+{
+umask 022
+fd_app={{q .Dir}}/{{.App}}
+fd_holder() { printf '%s\n' "$1" >"$fd_app/.holder" && mv -f "$fd_app/.holder" "$fd_app/holder"; }
+fd_show() { printf '\n%s %s ' {{.Token}} "$1"; head -c 4000 "$fd_app/$1" 2>/dev/null | head -n 1; echo; }
+command exec 9>>"$fd_app/lease" || { printf '\n%s dir\n' {{.Token}}; exit 97; }
+flock -n 9 || { fd_show holder 9>&-; exit 97; }
+{{- if not .Data.Override}}
+[ ! -e "$fd_app/freeze" ] || { fd_show freeze 9>&-; exit 97; }
+{{- end}}
+fd_holder {{q .Data.Holder}} 9>&-
+printf '\n%s held\n' {{.Token}}
+while :; do
+	fd_line=$(exec 9>&-; exec timeout {{.Data.Silence}} sh -c 'read -r line && printf %s "$line"' 2>/dev/null)
+	case $fd_line in
+	beat) ;;
+	note\ *) fd_holder "${fd_line#note }" 9>&- ;;
+	*) break ;;
+	esac
+	if [ -e "$fd_app/pause" ]; then echo P; else echo .; fi
+done
+rm -f "$fd_app/holder" 9>&-
+exit 0
+}
+{{end}}
+
+{{- define "fences"}}{{template "begin" .}}
+fd_epoch=0
+if [ -e "$fd_app/fence" ]; then read -r fd_epoch fd_rest <"$fd_app/fence" || fd_epoch=; fi
+fd_say data
+printf '%s\n' "$fd_epoch"
+{{template "end" .}}{{end}}
+
+{{- /* A fence only rises. */ -}}
+{{- define "raise"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}
+[ "$fd_epoch" -lt {{.Data}} ] || fd_refuse fenced "$fd_epoch"
+fd_put "$fd_app/fence" {{.Data}} || fd_refuse write fence
+fd_say data
+{{template "end" .}}{{end}}
+
+{{- define "append"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
+{{- $file := .Data.File}}{{range .Data.Lines}}
+fd_append "$fd_app/journal/{{$file}}" {{q .}} || fd_refuse write journal
+{{- end}}
+fd_say data
+{{template "end" .}}{{end}}
+
+{{- /* One act: fence, marks, journaled intent, the driver, marks. */ -}}
+{{- define "act"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
+{{- if .Data.Claim}}{{template "unmarked" .Data}}{{template "budget" .Data}}{{end}}
+{{- if .Data.Owned}}{{template "owned" .Data}}{{end}}
+{{- if .Data.Intent}}
+fd_append "$fd_app/journal/{{.Data.File}}" {{q .Data.Intent}} || fd_refuse write journal
+{{- end}}
+fd_driver=
+trap 'kill "$fd_driver" 2>/dev/null; fd_refuse timeout' TERM
+(
+{{.Data.Driver}}
+) 9>&- </dev/null &
+fd_driver=$!
+wait "$fd_driver"
+fd_exit=$?
+[ "$fd_exit" -eq 0 ] || exit "$fd_exit"
+{{- if .Data.Claim}}{{template "mark" .Data}}{{end}}
+{{- if .Data.Drop}}{{template "unmark" .Data}}{{end}}
+{{template "end" .}}{{end}}
+
+{{- /* No key may carry a mark of anyone else, of whatever app. What cannot be
+read is somebody else's. fd_ours counts those that are ours already. */ -}}
+{{- define "unmarked"}}
+fd_ours=0
+for fd_key in{{range .Keys}} {{q .}}{{end}}; do
+	for fd_mark in "$fd_dir"/*/own/"$fd_key"; do
+		[ -e "$fd_mark" ] || continue
+		fd_r= fd_e= fd_h= fd_b= fd_w= fd_t=
+		read -r fd_r fd_e fd_h fd_b fd_w fd_t <"$fd_mark"
+		case "$fd_mark $fd_r $fd_h" in
+{{- range .Mine}}
+		"$fd_app/own/$fd_key {{.}} {{$.Host}}") fd_ours=$((fd_ours + 1)); continue ;;
+{{- end}}
+		esac
+		fd_other=${fd_mark#"$fd_dir"/}
+		fd_refuse mark "${fd_other%%/*}" "$fd_key" "${fd_r:-?}" "${fd_e:-?}" "${fd_h:-?}" "${fd_b:-?}" "${fd_w:-?}" "$fd_t"
+	done
+done
+{{- end}}
+
+{{- /* Hosts of any app that are out on the same upstreams, this one and those of
+hands aside, leave room for one more. A host that is ours already takes no more. */ -}}
+{{- define "budget"}}
+fd_out=$(
+	for fd_mark in{{range .Upstreams}} "$fd_dir"/*/own/{{q .}}@*{{end}}; do
+		[ -e "$fd_mark" ] || continue
+		fd_r= fd_h=
+		read -r fd_r fd_e fd_h fd_rest <"$fd_mark"
+		fd_mark=${fd_mark#"$fd_dir"/}
+		case "$fd_r ${fd_mark%%/*}/$fd_h" in
+		('hand '* | *' {{.App}}/{{.Host}}') ;;
+		(*) printf '%s\n' "${fd_mark%%/*}/${fd_h:-?}" ;;
+		esac
+	done | sort -u
+)
+[ "$fd_ours" -eq {{len .Keys}} ] || [ "$(printf '%s' "$fd_out" | grep -c .)" -lt {{.Parallel}} ] || fd_refuse budget $fd_out
+{{- end}}
+
+{{- /* Each key carries our mark of this epoch. To drop, some may be gone: a run
+that died while it dropped them. All gone: dropped already, nothing is done. */ -}}
+{{- define "owned"}}
+fd_ours=0
+for fd_key in{{range .Keys}} {{q .}}{{end}}; do
+	fd_r= fd_e= fd_h= fd_b= fd_w= fd_t=
+	if [ -e "$fd_app/own/$fd_key" ]; then
+		read -r fd_r fd_e fd_h fd_b fd_w fd_t <"$fd_app/own/$fd_key"
+		[ "$fd_r $fd_e $fd_h" = '{{.Rollout}} {{.Epoch}} {{.Host}}' ] ||
+			fd_refuse mark {{.App}} "$fd_key" "${fd_r:-?}" "${fd_e:-?}" "${fd_h:-?}" "${fd_b:-?}" "${fd_w:-?}" "$fd_t"
+		fd_ours=$((fd_ours + 1))
+{{- if not .Drop}}
+	else
+		fd_refuse mark {{.App}} "$fd_key"
+{{- end}}
+	fi
+done
+{{- if .Drop}}
+[ "$fd_ours" -gt 0 ] || exit 0
+{{- end}}
+{{- end}}
+
+{{- /* A crash between two keys leaves the host in rotation with some of its
+marks: the same claim again writes them all. What a host was before our first act
+is kept. */ -}}
+{{- define "mark"}}
+for fd_key in{{range .Keys}} {{q .}}{{end}}; do
+	fd_b={{.Before}}
+	[ ! -e "$fd_app/own/$fd_key" ] || read -r fd_r fd_e fd_h fd_b fd_rest <"$fd_app/own/$fd_key"
+	fd_put "$fd_app/own/$fd_key" "{{.Rollout}} {{.Epoch}} {{.Host}} $fd_b {{.Who}} {{.When}}" || fd_refuse write "own/$fd_key"
+done
+{{- end}}
+
+{{- define "unmark"}}
+rm -f{{range .Keys}} "$fd_app/own/"{{q .}}{{end}} && sync "$fd_app/own" || fd_refuse write own
+{{- end}}
+
+{{- define "marks"}}{{template "begin" .}}
+fd_say data
+for fd_mark in "$fd_dir"/*/own/*; do
+	[ -f "$fd_mark" ] || continue
+	fd_line=
+	read -r fd_line <"$fd_mark"
+	fd_key=${fd_mark##*/}
+	fd_mark=${fd_mark#"$fd_dir"/}
+	printf '%s %s %s\n' "${fd_mark%%/*}" "$fd_key" "$fd_line"
+done
+{{template "end" .}}{{end}}
+
+{{- /* The newest journals as one stream, of which one piece is sent: an answer
+has bounds. */ -}}
+{{- define "journals"}}{{template "begin" .}}
+fd_say data
+cd "$fd_app/journal" 2>/dev/null || exit 0
+ls -t | head -n {{.Data.Count}} | while read -r fd_name; do
+	case $fd_name in *.jsonl) printf '\n{"file":"%s"}\n' "$fd_name"; cat "./$fd_name" ;; esac
+done | tail -c +{{.Data.From}} | head -c {{.Data.Size}}
+{{template "end" .}}{{end}}
+`
+
+var scripts = template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text))
+
+// render makes a script; its pages are ours, so that it cannot fail.
+func render(name string, p page) string {
+	var b strings.Builder
+	if err := scripts.ExecuteTemplate(&b, name, p); err != nil {
+		panic(err)
+	}
+	return b.String()
+}
