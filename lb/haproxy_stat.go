@@ -1,0 +1,91 @@
+package lb
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A statRow is one row of `show stat`.
+type statRow struct {
+	server
+	kind string // 0 frontend, 1 pool, 2 server
+	at   string // address, as HAProxy writes it
+}
+
+// into copies what v has not got from `show servers state`.
+func (r statRow) into(v *server) {
+	have := *v
+	*v = r.server
+	v.pool, v.name, v.addr, v.fqdn = have.pool, have.name, have.addr, have.fqdn
+	v.op, v.admin, v.uweight, v.health = have.op, have.admin, have.uweight, have.health
+	v.checkState, v.agentState = have.checkState, have.agentState
+	v.stat = true
+}
+
+func parseStat(text string) ([]statRow, error) {
+	body, ok := strings.CutPrefix(text, "# ")
+	if !ok {
+		return nil, fmt.Errorf("show stat: no header")
+	}
+	lines, err := parseCSV(body)
+	if err != nil {
+		return nil, fmt.Errorf("show stat: %w", err)
+	}
+	var rows []statRow
+	for _, line := range lines[1:] {
+		r := row{cells: map[string]string{}}
+		for i, n := range lines[0] {
+			r.cells[n] = line[i]
+		}
+		rows = append(rows, r.stat())
+		if r.err != nil {
+			return nil, fmt.Errorf("show stat: %w", r.err)
+		}
+	}
+	return rows, nil
+}
+
+// A row reads cells by column name and keeps the first error.
+type row struct {
+	cells map[string]string
+	err   error
+}
+
+func (r *row) text(name string) string {
+	s, ok := r.cells[name]
+	if !ok && r.err == nil {
+		r.err = fmt.Errorf("no column %s", name)
+	}
+	return s
+}
+
+func (r *row) number(name string) int { return int(r.count(name)) }
+
+// count is 0 for an empty cell: HAProxy leaves out what does not apply.
+func (r *row) count(name string) int64 {
+	s := r.text(name)
+	if s == "" || s == "-" {
+		return 0
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("%s %q is no number", name, s)
+	}
+	return n
+}
+
+func (r *row) stat() statRow {
+	v := statRow{kind: r.text("type")}
+	v.pool, v.name, v.status, v.tracked = r.text("pxname"), r.text("svname"), r.text("status"), r.text("tracked")
+	v.backup = r.number("bck") > 0
+	v.scur, v.qcur, v.stot = r.number("scur"), r.number("qcur"), r.count("stot")
+	v.rise, v.fall = r.number("check_rise"), r.number("check_fall")
+	v.checkStatus, v.checkCode = r.text("check_status"), r.text("check_code")
+	v.errors5xx, v.connect, v.checksDown = r.count("hrsp_5xx"), r.count("econ"), r.count("chkdown")
+	v.retries = r.count("wretr") + r.count("wredis")
+	// These are shown to level operator and above, and not by every version.
+	v.lastCheck, v.at = r.cells["last_chk"], r.cells["addr"]
+	v.cookie, v.mode = r.cells["cookie"], r.cells["mode"]
+	return v
+}

@@ -1,0 +1,42 @@
+// Package lb takes hosts out of a balancer's rotation and puts them back. A driver
+// returns check and act as one script; who runs it adds fence, owner mark and lock.
+package lb
+
+import "context"
+
+// A Runner runs a POSIX shell script on the balancer's machine. The error is nil
+// only for exit status 0.
+type Runner interface {
+	Run(ctx context.Context, script string) ([]byte, error)
+}
+
+// State is how one balancer sees one host, all its backends there together.
+type State string
+
+const (
+	StateReady   State = "ready"   // in rotation
+	StateDrain   State = "drain"   // gets no new requests
+	StateMaint   State = "maint"   // taken out
+	StateDown    State = "down"    // in rotation, failing the balancer's checks
+	StateAbsent  State = "absent"  // the balancer does not know the host
+	StateUnknown State = "unknown" // could not be asked
+)
+
+// A Seat is one host's place on one balancer.
+type Seat struct {
+	State    State
+	Serving  bool   // in rotation and operational: counts for the floor
+	Sessions int    // requests in flight and queued
+	Owner    string // whose mark it carries; the driver does not know
+	Detail   string // the balancer's own words, for people
+}
+
+// Counters are what a balancer counted for one host; they only grow, except
+// when the balancer restarts.
+type Counters struct {
+	Generation string // changes when the balancer restarted and counts anew
+	Errors5xx  int64
+	Connect    int64 // connections that failed
+	Retries    int64 // requests tried again, redispatched ones included
+	ChecksDown int64 // times the balancer's own checks took it down
+}
