@@ -41,11 +41,12 @@ func build(root *node, f *faults, path string) (*Inventory, error) {
 	return b.inv, nil
 }
 
-// section reads a table; one that is missing has every default.
+// section reads a table; one that is missing, or no table at all, has every
+// default.
 func (b *builder) section(key string) section {
 	n := b.root.kids[key]
 	if n == nil || n.kids == nil {
-		return section{faults: b.faults, key: key, n: &node{}, at: b.placeOf(n)}
+		return section{faults: b.faults, key: key, n: &node{bad: n != nil}, at: b.placeOf(n)}
 	}
 	return section{faults: b.faults, key: key, n: n, at: n.at}
 }

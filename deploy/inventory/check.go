@@ -35,7 +35,7 @@ func (c *checker) unknown(parent, name string, n *node) {
 	} else if m := elsewhere(name); m != "" {
 		t += fmt.Sprintf(": did you mean %q?", m)
 	}
-	c.add(n.at, n.key, t, "inventory.example.toml shows every key")
+	c.add(n.at, n.key, t, "")
 }
 
 // elsewhere finds a key of that very name in another table.
@@ -50,7 +50,7 @@ func elsewhere(name string) string {
 
 func (c *checker) value(n *node, s spec) {
 	if want := wrongType(n, s); want != "" {
-		c.spoil(n, fmt.Sprintf("wants %s, not %s", want, describe(n)), "")
+		c.spoil(n, fmt.Sprintf("wants %s, not %s", want, describe(n, s.kind)), "")
 		return
 	}
 	switch s.kind {

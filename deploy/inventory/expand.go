@@ -41,7 +41,7 @@ func (b *builder) local(path string) (string, string) {
 		}
 		return filepath.Join(dir, rest), ""
 	case strings.HasPrefix(path, "~"):
-		return "", fmt.Sprintf("%s: only ~/ is expanded", quote(path))
+		return "", "only ~/ is expanded, not the home of another user"
 	case filepath.IsAbs(path):
 		return filepath.Clean(path), ""
 	default:

@@ -32,7 +32,7 @@ type FaultsError struct {
 	cause  error
 }
 
-// Error is one fault a line.
+// Error is one fault a line, each with its hint where there are several.
 func (e *FaultsError) Error() string {
 	var lines []string
 	for i, f := range e.Faults {
@@ -57,7 +57,11 @@ func (e *FaultsError) line(f Fault) string {
 	if f.Key != "" {
 		parts = append(parts, f.Key)
 	}
-	return strings.Join(append(parts, f.Text), ": ")
+	text := f.Text
+	if f.Hint != "" && len(e.Faults) > 1 {
+		text += " (" + f.Hint + ")"
+	}
+	return strings.Join(append(parts, text), ": ")
 }
 
 // Unwrap is what the system said, where it said something.
@@ -73,12 +77,10 @@ func (e *FaultsError) Code() string {
 	return CodeNotYet
 }
 
-// Hint is the first one that a fault carries, else where to look.
+// Hint is that of the only fault, else where to look.
 func (e *FaultsError) Hint() string {
-	for _, f := range e.Faults {
-		if f.Hint != "" {
-			return f.Hint
-		}
+	if len(e.Faults) == 1 && e.Faults[0].Hint != "" {
+		return e.Faults[0].Hint
 	}
 	return "inventory.example.toml shows every key with its default"
 }

@@ -15,6 +15,10 @@ type indexer struct {
 	table string         // full key of the table that the walk is in
 }
 
+// deepest is how far below the top keys are looked at; the schema ends at three.
+// Without it a small file of deep nesting would make keys of endless length.
+const deepest = 6
+
 // index returns the place of every key, by full key: that of the key itself
 // for keys and tables, that of the value for the items of an array. data must
 // be well-formed.
@@ -26,15 +30,15 @@ func index(data []byte) map[string]pos {
 		case unstable.Table, unstable.ArrayTable:
 			ix.header(e)
 		case unstable.KeyValue:
-			ix.pair(ix.table, e)
+			ix.pair(ix.table, e, 1)
 		}
 	}
 	return ix.at
 }
 
 func (ix *indexer) header(e *unstable.Node) {
-	key := ""
-	for it := e.Key(); it.Next(); {
+	key, depth := "", 0
+	for it := e.Key(); it.Next() && depth < deepest; depth++ {
 		key = join(ix.latest(key), string(it.Node().Data))
 		ix.mark(key, it.Node())
 		if it.IsLast() && e.Kind == unstable.ArrayTable {
@@ -54,25 +58,25 @@ func (ix *indexer) latest(key string) string {
 	return key
 }
 
-func (ix *indexer) pair(table string, e *unstable.Node) {
+func (ix *indexer) pair(table string, e *unstable.Node, depth int) {
 	key := table
-	for it := e.Key(); it.Next(); {
+	for it := e.Key(); it.Next() && depth < deepest; depth++ {
 		key = join(key, string(it.Node().Data))
 		ix.mark(key, it.Node())
 	}
-	ix.value(key, e.Value())
+	ix.value(key, e.Value(), depth)
 }
 
-func (ix *indexer) value(key string, v *unstable.Node) {
+func (ix *indexer) value(key string, v *unstable.Node, depth int) {
 	i := 0
-	for it := v.Children(); it.Next(); i++ {
+	for it := v.Children(); depth < deepest && it.Next(); i++ {
 		if v.Kind == unstable.InlineTable {
-			ix.pair(key, it.Node())
+			ix.pair(key, it.Node(), depth+1)
 			continue
 		}
 		item := fmt.Sprintf("%s[%d]", key, i)
 		ix.mark(item, it.Node())
-		ix.value(item, it.Node())
+		ix.value(item, it.Node(), depth+1)
 	}
 }
 

@@ -55,7 +55,7 @@ func (s section) item(n *node, before []string, rules []rule) string {
 		}
 	}
 	if slices.Contains(before, v) {
-		return quote(v) + " stands here twice"
+		return "stands here twice"
 	}
 	return ""
 }

@@ -161,7 +161,7 @@ func (s section) spread(key string, count int, rules ...rule) []string {
 func (s section) spreadNode(n *node, count int, rules []rule) []string {
 	list, wrong := spread(n.val.(string))
 	if wrong == "" && count > 0 && len(list) != count {
-		wrong = fmt.Sprintf("%s is %d, the name is %d: the counts must agree", quote(n.val.(string)), len(list), count)
+		wrong = fmt.Sprintf("%s counts %d, the name %d: they must agree", quote(n.val.(string)), len(list), count)
 	}
 	for _, v := range list {
 		for _, r := range rules {

@@ -83,7 +83,7 @@ func address(s string) string {
 }
 
 // digits tells a mistyped IPv4 address from a host name.
-func digits(s string) bool { return strings.Trim(s, "0123456789.") == "" }
+func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789.") == "" }
 
 func unbracket(s string) string {
 	if in, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(in, "]") {

@@ -59,7 +59,7 @@ func Supported(key, value, name string) error {
 	return nil
 }
 
-func (l later) text() string { return l.what + " is not yet supported: " + l.instead }
+func (l later) text() string { return l.what + " is not yet supported" }
 
 // notYet walks the file for values of the table, and leaves alone those that
 // have another fault.

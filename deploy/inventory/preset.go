@@ -58,7 +58,7 @@ func (b *builder) reloadNeeds(s section, r Reload) {
 	switch r.Method {
 	case "":
 		if !b.on("reload.preset") && !b.on("reload.method") && !isLater(r.Preset) {
-			s.fault("method", "missing: how the running app takes a new release over",
+			s.needOr("method", "how the running app takes a new release over",
 				`set reload.preset, or reload.method; "stop-start" with a unit suits any app`)
 		}
 	case "signal":

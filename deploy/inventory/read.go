@@ -39,9 +39,11 @@ func (s section) fault(key, text, hint string) {
 }
 
 // need adds a fault when key is missing.
-func (s section) need(key, what string) {
-	if !s.has(key) {
-		s.fault(key, "missing: "+what, "")
+func (s section) need(key, what string) { s.needOr(key, what, "") }
+
+func (s section) needOr(key, what, hint string) {
+	if !s.has(key) && !s.n.bad {
+		s.fault(key, "missing: "+what, hint)
 	}
 }
 

@@ -13,7 +13,7 @@ const (
 	tables               // [[name]]
 	text                 // a string
 	number               // an integer
-	flag                 // true or false
+	truth                // true or false
 	duration             // a string as Go writes durations
 	amount               // an integer, or a string like "25%"
 	ports                // an integer or a list of them
@@ -51,7 +51,7 @@ var schema = []spec{
 	{"reload.command", argv, false},
 	{"reload.start", argv, false},
 	{"reload.stop", argv, false},
-	{"reload.sudo", flag, false},
+	{"reload.sudo", truth, false},
 	{"reload.timeout", duration, false},
 	{"reload.settle", duration, false},
 	{"reload.log", text, false},
@@ -92,8 +92,8 @@ var schema = []spec{
 	{"ssh.identity_file", words, true},
 	{"ssh.known_hosts", words, false},
 	{"ssh.jump", text, false},
-	{"ssh.config", flag, false},
-	{"ssh.sudo", flag, false},
+	{"ssh.config", truth, false},
+	{"ssh.sudo", truth, false},
 
 	{"state", table, false},
 	{"state.dir", text, false},
@@ -111,7 +111,7 @@ var schema = []spec{
 	{"lb.ssh_port", number, false},
 	{"lb.ssh_identity_file", words, true},
 	{"lb.ssh_known_hosts", words, false},
-	{"lb.ssh_sudo", flag, false},
+	{"lb.ssh_sudo", truth, false},
 
 	{"host", tables, false},
 	{"host.name", text, false},
@@ -125,7 +125,7 @@ var schema = []spec{
 	{"host.ssh_port", number, false},
 	{"host.ssh_identity_file", words, true},
 	{"host.ssh_known_hosts", words, false},
-	{"host.ssh_sudo", flag, false},
+	{"host.ssh_sudo", truth, false},
 }
 
 var specs = func() map[string]spec {

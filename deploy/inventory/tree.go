@@ -31,21 +31,24 @@ func parseTree(data []byte) (*node, *Fault) {
 	if err := toml.Unmarshal(data, &m); err != nil {
 		return nil, syntaxFault(err)
 	}
-	return grow("", m, index(data)), nil
+	return grow("", m, index(data), 0), nil
 }
 
-func grow(key string, v any, at map[string]pos) *node {
+func grow(key string, v any, at map[string]pos, depth int) *node {
 	n := &node{key: key, at: at[key]}
+	if depth > deepest {
+		return n
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		n.kids = make(map[string]*node, len(v))
 		for k, kid := range v {
-			n.kids[k] = grow(join(key, k), kid, at)
+			n.kids[k] = grow(join(key, k), kid, at, depth+1)
 		}
 	case []any:
 		n.arr = true
 		for i, item := range v {
-			n.list = append(n.list, grow(fmt.Sprintf("%s[%d]", key, i), item, at))
+			n.list = append(n.list, grow(fmt.Sprintf("%s[%d]", key, i), item, at, depth+1))
 		}
 	default:
 		n.val = v

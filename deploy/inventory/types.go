@@ -1,6 +1,10 @@
 package inventory
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // wrongType says what a key wants when its value is of another type, else "".
 func wrongType(n *node, s spec) string {
@@ -22,7 +26,7 @@ func wrongType(n *node, s spec) string {
 var wants = map[kind]string{
 	text:     "a string",
 	number:   "a whole number",
-	flag:     "true or false",
+	truth:    "true or false",
 	amount:   `a whole number or a percentage like "25%"`,
 	ports:    "a port or a list of ports",
 	words:    "a string or a list of strings",
@@ -40,7 +44,7 @@ func fits(n *node, k kind) bool {
 		return isText(n)
 	case number:
 		return isNumber(n)
-	case flag:
+	case truth:
 		_, ok := n.val.(bool)
 		return ok
 	case amount:
@@ -69,44 +73,44 @@ func all(list []*node, ok func(*node) bool) bool {
 	return true
 }
 
-// describe names what stands in the file, and shows it where it is short.
-func describe(n *node) string {
+// describe names what stands in the file where a kind is wanted, and shows it
+// where it is short.
+func describe(n *node, k kind) string {
 	switch v := n.val.(type) {
 	case string:
 		return "the string " + quote(v)
 	case int64:
 		return fmt.Sprintf("the number %d", v)
 	case float64:
-		return fmt.Sprintf("the number %v", v)
+		return "the number " + decimal(v)
 	case bool:
 		return fmt.Sprint(v)
 	case nil:
 		if n.kids != nil {
 			return "a table"
 		}
-		return "a list" + describeOdd(n.list)
+		return "a list" + describeOdd(n.list, k)
 	default:
 		return fmt.Sprintf("the date or time %v", v)
 	}
 }
 
-func describeOdd(list []*node) string {
+// describeOdd shows the first item that does not belong in a list.
+func describeOdd(list []*node, k kind) string {
+	good := map[kind]func(*node) bool{words: isText, argv: isText, ports: isNumber, statuses: isNumber}[k]
 	for _, n := range list {
-		if n.val == nil {
-			return " of " + plural(describe(n))
+		if good == nil || !good(n) {
+			return " with " + describe(n, k)
 		}
-	}
-	if len(list) > 0 {
-		return " with " + describe(list[0])
 	}
 	return ""
 }
 
-func plural(s string) string {
-	switch s {
-	case "a table":
-		return "tables"
-	default:
-		return "lists"
+// decimal shows that a number is not whole, even if it could be.
+func decimal(v float64) string {
+	s := strconv.FormatFloat(v, 'g', -1, 64)
+	if strings.Trim(s, "-0123456789") == "" {
+		s += ".0"
 	}
+	return s
 }
