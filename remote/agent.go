@@ -1,0 +1,65 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+// A keyAgent is the user's ssh-agent, asked for signatures only; it is never
+// forwarded. A nil one holds nothing.
+type keyAgent struct {
+	conn   net.Conn
+	client agent.ExtendedAgent
+}
+
+// agentPatience bounds an agent that waits for a person's touch.
+const agentPatience = 20 * time.Second
+
+func dialAgent(ctx context.Context) *keyAgent {
+	path := os.Getenv("SSH_AUTH_SOCK")
+	if path == "" {
+		return nil
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil
+	}
+	_ = conn.SetDeadline(time.Now().Add(agentPatience))
+	return &keyAgent{conn, agent.NewClient(conn)}
+}
+
+func (a *keyAgent) signers() []ssh.Signer {
+	if a == nil {
+		return nil
+	}
+	signers, err := a.client.Signers()
+	if err != nil {
+		return nil
+	}
+	return signers
+}
+
+func (a *keyAgent) addAll(o *offer) {
+	for _, s := range a.signers() {
+		o.add(s, "agent")
+	}
+}
+
+// find is the agent's signer for the key, nil when it has none.
+func (a *keyAgent) find(public ssh.PublicKey) ssh.Signer {
+	if public == nil {
+		return nil
+	}
+	for _, s := range a.signers() {
+		if bytes.Equal(s.PublicKey().Marshal(), public.Marshal()) {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+)
+
+var (
+	errConnectTimeout = errors.New("no answer in time")
+	// errDropped: the connection ended before the other side greeted.
+	errDropped = errors.New("the connection was dropped before sshd greeted")
+	errNoSSH   = errors.New("no SSH server answers there")
+)
+
+// An authError tells that none of the offered keys was taken.
+type authError struct {
+	offered []string
+	err     error
+}
+
+func (e *authError) Error() string {
+	if len(e.offered) == 0 {
+		return "no key to offer"
+	}
+	return "no key was accepted; offered: " + strings.Join(e.offered, ", ")
+}
+
+func (e *authError) Unwrap() error { return e.err }
+
+// explainHandshake turns what the library says, mostly text, into errors that
+// can be told apart.
+func explainHandshake(ctx context.Context, err error, greeting string, offer *offer) error {
+	var key *HostKeyError
+	switch text := err.Error(); {
+	case errors.As(err, &key):
+		return key
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case strings.Contains(text, "unable to authenticate"),
+		strings.Contains(text, "Too many authentication failures"):
+		return &authError{offer.names, err}
+	case !greeted(greeting):
+		return explainSilence(err, greeting)
+	}
+	return err
+}
+
+func greeted(text string) bool {
+	return strings.HasPrefix(text, "SSH-") || strings.Contains(text, "\nSSH-")
+}
+
+// explainSilence: sshd ends a connection at once when it has too many
+// (MaxStartups) and when it has banned the address (PerSourcePenalties).
+func explainSilence(err error, greeting string) error {
+	said := strings.TrimSpace(Clean(greeting))
+	switch {
+	case said == "" && closed(err), strings.Contains(said, "MaxStartups"):
+		return errDropped
+	case strings.HasPrefix(said, "Not allowed"):
+		return fmt.Errorf("sshd refuses this address for now: %s", said)
+	case said == "":
+		return err
+	}
+	return fmt.Errorf("%w; it said %q", errNoSSH, said)
+}
+
+func closed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// notConnected is err as the caller of Connect sees it.
+func (m *Machine) notConnected(err error) error {
+	var already *NotStartedError
+	if errors.As(err, &already) {
+		return err
+	}
+	code, hint := m.advise(err)
+	return &NotStartedError{fault{
+		Doing: "connect to " + m.cfg.hostPort(), Err: err, code: code, hint: hint, machine: m.cfg.Name,
+	}}
+}
+
+// advise is the stable code of a failed connection and what to do about it.
+func (m *Machine) advise(err error) (code, hint string) {
+	var own interface {
+		Code() string
+		Hint() string
+	}
+	var dns *net.DNSError
+	var auth *authError
+	var algo *ssh.AlgorithmNegotiationError
+	at, login := m.cfg.hostPort(), m.login()
+	switch {
+	case errors.As(err, &own):
+		return own.Code(), own.Hint()
+	case errors.As(err, &auth):
+		return "FD-SSH-AUTH", "put one of these keys into ~" + m.cfg.User + "/.ssh/authorized_keys there, then try: " + login
+	case errors.As(err, &algo):
+		return "FD-SSH-ALGO", "update the SSH server on " + m.cfg.Address + ": it offers only algorithms that are no longer safe"
+	case errors.As(err, &dns):
+		return "FD-SSH-DNS", "check the address in the inventory: getent hosts " + m.cfg.Address
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "FD-SSH-REFUSED", "nothing listens at " + at + ": is sshd up, and is the port right?"
+	case errors.Is(err, context.Canceled), errors.Is(err, errClosed):
+		return "FD-SSH-CANCELLED", "the run was ended here; nothing is wrong with " + m.cfg.Name
+	case timedOut(err):
+		return "FD-SSH-TIMEOUT", "is the machine up and the way to it open? try: " + login
+	case errors.Is(err, errNoSSH):
+		return "FD-SSH-PROTOCOL", "another service listens at " + at + ": check address and port"
+	}
+	return "FD-SSH-RESET", "see sshd's log on the machine (journalctl -u ssh), then try: " + login
+}
+
+func (m *Machine) login() string {
+	return fmt.Sprintf("ssh -p %d %s@%s true", m.cfg.Port, m.cfg.User, m.cfg.Address)
+}
+
+// timedOut counts "no route to host" too: a router's word for silence.
+func timedOut(err error) bool {
+	var n net.Error
+	return errors.Is(err, errConnectTimeout) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EHOSTUNREACH) ||
+		errors.Is(err, syscall.ENETUNREACH) || errors.As(err, &n) && n.Timeout()
+}

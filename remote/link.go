@@ -1,0 +1,166 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// sshd refuses the eleventh session of a connection (MaxSessions 10); two are
+// left for whoever shares the account's limits.
+const maxSessions = 8
+
+// A link is one live connection.
+type link struct {
+	name   string // of the machine
+	client *ssh.Client
+	conn   *wire
+	output int
+	slots  chan struct{}
+
+	dead  chan struct{} // closed once the connection is given up
+	once  sync.Once
+	cause error // why, valid once dead is closed
+
+	mu       sync.Mutex
+	waiting  bool           // nothing more is counted in running
+	running  sync.WaitGroup // everything that was started for this connection
+	sessions atomic.Bool    // a session was opened once: sshd has switched Nagle off
+}
+
+func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
+	l := &link{
+		name:   name,
+		client: c,
+		conn:   conn,
+		output: cfg.MaxOutput,
+		slots:  make(chan struct{}, maxSessions),
+		dead:   make(chan struct{}),
+	}
+	l.spawn(l.watchEnd)
+	l.spawn(func() { l.ping(cfg.KeepAlive) })
+	l.spawn(func() { l.watchSilence(cfg.KeepAlive, cfg.KeepAliveMisses) })
+	return l
+}
+
+// spawn runs f, which ends at the latest with the connection: the library's calls
+// know no other end.
+func (l *link) spawn(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting {
+		go f() // the connection is closed: f ends at once
+		return
+	}
+	l.running.Go(f)
+}
+
+// fail gives the connection up. Every call that waits on it ends.
+func (l *link) fail(cause error) {
+	l.once.Do(func() {
+		l.cause = cause
+		close(l.dead)
+		_ = l.conn.Close()
+	})
+}
+
+// wait returns once nothing of a failed link runs any more.
+func (l *link) wait() {
+	l.mu.Lock()
+	l.waiting = true
+	l.mu.Unlock()
+	l.running.Wait()
+	_ = l.client.Wait()
+}
+
+func (l *link) lost() bool { return isClosed(l.dead) }
+
+func (l *link) watchEnd() {
+	err := l.client.Wait()
+	l.fail(fmt.Errorf("the connection ended: %w", err))
+}
+
+// ping asks for an answer once an interval. It blocks where the peer is silent;
+// watchSilence sees that and closes the connection.
+func (l *link) ping(every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.dead:
+			return
+		case <-tick.C:
+		}
+		if _, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil); err != nil {
+			return
+		}
+	}
+}
+
+// watchSilence counts ticks, not time: a runner that was stopped and goes on
+// gives the peer its chance to answer first.
+func (l *link) watchSilence(every time.Duration, misses int) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var heard int64
+	for missed := 0; missed <= misses; {
+		select {
+		case <-l.dead:
+			return
+		case <-tick.C:
+		}
+		if now := l.conn.received.Load(); now != heard {
+			heard, missed = now, 0
+			continue
+		}
+		missed++
+	}
+	l.fail(fmt.Errorf("no answer for %s", time.Duration(misses)*every))
+}
+
+// closeGrace is how long a polite close may take.
+const closeGrace = time.Second
+
+var errStuckClose = errors.New("a session could not be closed")
+
+// drop closes a channel whose caller has gone. Where even that hangs the
+// connection is given up.
+func (l *link) drop(ch ssh.Channel) {
+	t := time.AfterFunc(closeGrace, func() { l.fail(errStuckClose) })
+	defer t.Stop()
+	_ = ch.Close()
+}
+
+// A wire counts what comes in.
+type wire struct {
+	net.Conn
+	received atomic.Int64
+
+	mu    sync.Mutex
+	first []byte // what was said before the handshake, at most 255 bytes
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if n > 0 && w.received.Add(int64(n)) <= 512 {
+		w.remember(p[:n])
+	}
+	return n, err
+}
+
+func (w *wire) remember(p []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first = append(w.first, p[:min(len(p), 255-len(w.first))]...)
+}
+
+func (w *wire) greeting() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.first)
+}
