@@ -1,0 +1,91 @@
+package proc
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+const (
+	askRise    = 5 // answers in a row
+	askStrays  = 2 // others that may come between: a last connection of the old process
+	askTimeout = 2 * time.Second
+)
+
+// An asking proves a release by the app's own words, where its process does not
+// show it.
+type asking struct {
+	want    string
+	probe   func(context.Context) (string, error)
+	timeout time.Duration
+	first   time.Duration // when it was first needed
+	wrong   int           // other answers in a row
+}
+
+// again asks, each time on a fresh connection. Wrong takes as many answers as taken.
+func (k *asking) again(ctx context.Context, at time.Duration) Verdict {
+	if k.first == never {
+		k.first = at
+	}
+	switch {
+	case k.probe == nil && at-k.first < wrongFor:
+		return waiting // exec may be under way
+	case k.probe == nil:
+		return Stalled
+	case k.rise(ctx):
+		return taken
+	case k.wrong >= askRise:
+		return Wrong
+	case at >= k.timeout:
+		return Stalled
+	}
+	return waiting
+}
+
+// rise is true after enough right answers in a row.
+func (k *asking) rise(ctx context.Context) bool {
+	for row, strays := 0, 0; row < askRise; {
+		switch right, answered := k.ask(ctx); {
+		case right:
+			row, k.wrong = row+1, 0
+			continue
+		case !answered:
+			k.wrong = 0
+		default:
+			k.wrong++
+		}
+		if strays++; row == 0 || strays > askStrays {
+			return false
+		}
+		row = 0
+	}
+	return true
+}
+
+func (k *asking) ask(ctx context.Context) (right, answered bool) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	said, err := k.probe(ctx)
+	return err == nil && hasWord(said, revisionOf(k.want)), err == nil
+}
+
+// revisionOf leaves out the "-<8 hex>" that a release id ends with.
+func revisionOf(id string) string {
+	if i := strings.LastIndexByte(id, '-'); i > 0 && len(id)-i == 9 {
+		return id[:i]
+	}
+	return id
+}
+
+// hasWord is true when word stands in text with nothing of a revision beside it.
+func hasWord(text, word string) bool {
+	split := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-", r))
+	}
+	for _, w := range strings.FieldsFunc(text, split) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

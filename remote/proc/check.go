@@ -1,0 +1,150 @@
+package proc
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"al.essio.dev/pkg/shellescape"
+)
+
+//go:embed check.sh
+var checkScript string
+
+// Check reads whether a takeover can be asked for and proven here, and changes
+// nothing. Warnings are what may go wrong later, in words.
+func (a *App) Check(ctx context.Context) (warnings []string, err error) {
+	f, err := a.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("processes: %w", err)
+	}
+	if f.hidepid {
+		return nil, newError("processes", "FD-PROC-RIGHTS", "mount /proc with a gid= that the SSH user belongs to",
+			"/proc is mounted with hidepid: the app's processes cannot be seen")
+	}
+	s, err := a.cfg.locate(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, check := range []func(facts, spot) error{a.checkUnit, a.checkProof, a.checkStart} {
+		if err := check(f, s); err != nil {
+			return nil, err
+		}
+	}
+	return a.unitWarnings(f), a.checkRights(ctx, s)
+}
+
+func (a *App) checkUnit(f facts, _ spot) error {
+	u := f.unit
+	switch {
+	case a.cfg.Unit == "" && a.cfg.Method == Systemd:
+		return newError("unit", "FD-UNIT-MISSING", "set reload.unit", "reload.method = \"systemd\" needs a unit")
+	case a.cfg.Unit == "":
+	case !u.is("LoadState", "loaded"):
+		return newError("unit", "FD-UNIT-MISSING", "install the unit on the host, then `systemctl daemon-reload`",
+			"%s is %s", a.cfg.Unit, orElse(u.props["LoadState"], "not known: systemctl gave no answer"))
+	case a.cfg.Method == Systemd && !u.is("CanReload", "yes") && u.well():
+		return newError("unit", "FD-UNIT-NO-RELOAD", "add ExecReload= to the unit, or set reload.method = \"restart\"",
+			"%s cannot be reloaded: it has no ExecReload", a.cfg.Unit)
+	}
+	return nil
+}
+
+// checkProof: of a running app it can be seen whether its program, its directory or
+// a file of it tells the release.
+func (a *App) checkProof(f facts, s spot) error {
+	p := s.main
+	if p == nil || a.cfg.VersionProbe != nil || len(f.traces(p)) > 0 {
+		return nil
+	}
+	switch {
+	case p.ino == "":
+		return newError("proof", "FD-PROOF-IMPOSSIBLE", "set health.version_path, or reload.sudo = true with `stat` and `ls` in sudoers",
+			"the SSH user may not see which program pid %d runs", p.pid)
+	case interpreted(p):
+		return newError("proof", "FD-PROOF-IMPOSSIBLE", "set health.version_path",
+			"pid %d runs %s, and neither its directory nor an open file tells the release", p.pid, p.exe)
+	}
+	return nil
+}
+
+func (a *App) checkStart(_ facts, s spot) error {
+	if s.main == nil && len(a.cfg.Start) == 0 && a.cfg.Unit == "" {
+		return a.command(context.Background(), nil, "start")
+	}
+	return nil
+}
+
+// unitWarnings: an app that hands over to a child takes the unit down with its old
+// process, unless systemd is told of the new one.
+func (a *App) unitWarnings(f facts) (list []string) {
+	u := f.unit
+	if a.cfg.Unit == "" || a.cfg.Method == Restart {
+		return nil
+	}
+	simple := slices.Contains([]string{"simple", "exec", "forking"}, u.props["Type"])
+	if simple && u.props["PIDFile"] == "" {
+		list = append(list, fmt.Sprintf("unit %s is Type=%s without PIDFile=: when an app that hands over to a child "+
+			"ends its old process, systemd ends the new one too", a.cfg.Unit, u.props["Type"]))
+	}
+	if strings.HasPrefix(u.props["Type"], "notify") && u.is("NotifyAccess", "main") {
+		list = append(list, fmt.Sprintf("unit %s has NotifyAccess=main: the message of a new process is not heard; "+
+			"an app that hands over to a child needs NotifyAccess=all", a.cfg.Unit))
+	}
+	return list
+}
+
+func (a *App) checkRights(ctx context.Context, s spot) error {
+	out, err := a.run.Run(ctx, header(a.rightsVars(s))+checkScript)
+	if err != nil {
+		return fmt.Errorf("processes: %w", err)
+	}
+	var user string
+	var missing, denied []string
+	for line := range strings.Lines(string(out)) {
+		switch word, rest, _ := strings.Cut(strings.TrimSpace(line), " "); word {
+		case "user":
+			user = rest
+		case "missing":
+			missing = append(missing, rest)
+		case "denied":
+			denied = append(denied, rest)
+		}
+	}
+	if len(missing) > 0 {
+		return newError("processes", "FD-HOST-TOOL", "install what is missing on the host",
+			"the host has no %s", strings.Join(missing, ", "))
+	}
+	return deniedError(user, denied)
+}
+
+func (a *App) rightsVars(s spot) map[string]string {
+	owner, needs := -1, ""
+	if s.main != nil {
+		owner = s.main.uid
+	}
+	if a.cfg.Unit != "" {
+		needs = "systemctl"
+	}
+	return map[string]string{
+		"sudo": flag(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
+		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs,
+		"start": shellescape.QuoteCommand(a.cfg.Start), "stop": shellescape.QuoteCommand(a.cfg.Stop),
+	}
+}
+
+func deniedError(user string, denied []string) error {
+	if len(denied) == 0 {
+		return nil
+	}
+	e := newError("processes", "FD-PROC-RIGHTS",
+		"allow them without a password, a line each in /etc/sudoers.d (`flipdeploy doctor` prints them)",
+		"sudo does not let %s run: %s", user, strings.Join(denied, "; "))
+	for _, line := range denied {
+		e.evidence = append(e.evidence, fmt.Sprintf("%s ALL=(root) NOPASSWD: %s", user, line))
+	}
+	return e
+}

@@ -1,0 +1,104 @@
+package proc
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+)
+
+//go:embed look.sh
+var lookScript string
+
+// props is all that is asked of systemd, in one call.
+const props = "LoadState,ActiveState,SubState,MainPID,ControlPID,NRestarts,Job,ControlGroup," +
+	"Type,PIDFile,NotifyAccess,KillMode,CanReload,Result,ReloadResult"
+
+// look reads all facts with one script.
+func (a *App) look(ctx context.Context) (facts, error) {
+	out, err := a.run.Run(ctx, a.lookScript())
+	if err != nil {
+		return facts{}, err
+	}
+	f, complete := parse(out, &a.cfg)
+	if !complete {
+		return facts{}, errors.New("the host's answer is cut short")
+	}
+	f.helper = a.helper
+	a.cfg.narrow(&f)
+	return f, nil
+}
+
+func (a *App) lookScript() string {
+	prefix, suffix := a.cfg.entryPattern()
+	return header(map[string]string{
+		"releases": a.cfg.ReleasesDir, "prefix": prefix, "suffix": suffix,
+		"unit": a.cfg.Unit, "props": props, "pidfile": a.cfg.PIDFile,
+		"port": strconv.Itoa(a.cfg.Port), "address": a.cfg.Address, "sudo": flag(a.cfg.Sudo),
+		"known": a.known(), "log": a.cfg.Log, "notes": a.notes(),
+	}) + lookScript
+}
+
+// known are the processes that the script tells of even when nothing else leads
+// to them any more.
+func (a *App) known() string {
+	var pids []string
+	for k := range a.born {
+		pids = append(pids, strconv.Itoa(k.pid))
+	}
+	for _, s := range []*snapshot{a.before, a.after} {
+		if s == nil {
+			continue
+		}
+		for k := range s.ours {
+			pids = append(pids, strconv.Itoa(k.pid))
+		}
+	}
+	if a.helper > 0 {
+		pids = append(pids, strconv.Itoa(a.helper))
+	}
+	return strings.Join(pids, " ")
+}
+
+// notes is where a start or stop command leaves its words.
+func (a *App) notes() string { return a.cfg.home() + "/.flipdeploy/command.log" }
+
+// header sets shell variables, all of them quoted.
+func header(vars map[string]string) string {
+	var b strings.Builder
+	for name, value := range vars {
+		fmt.Fprintf(&b, "%s=%s\n", name, shellescape.Quote(value))
+	}
+	return b.String()
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
+
+// act runs a script that changes something, under the host's fence. Cut short on
+// its way it is a syntax error and does nothing.
+func (a *App) act(ctx context.Context, script string, vars map[string]string) (string, error) {
+	out, err := a.run.Run(ctx, a.cfg.Fence("{\n"+header(vars)+script+"\n}\n"))
+	return strings.TrimSpace(string(out)), err
+}
+
+// pause returns early with the error of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,122 @@
+// Package proc knows the app's processes on one host: which one to ask for a
+// takeover, whether that came to pass, and how to undo it. It asks the host with
+// short scripts that print facts; what the facts mean is decided here, in Go.
+package proc
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+// A Runner runs a POSIX sh script on the host. The error is nil only for exit 0;
+// one that has OutcomeUnknown() == true tells that nobody knows how it ended.
+type Runner interface {
+	Run(ctx context.Context, script string) (stdout []byte, err error)
+}
+
+// A Method is how the running app is asked to take a release over.
+type Method string
+
+const (
+	Signal  Method = "signal"  // one signal to the main process
+	Systemd Method = "systemd" // systemctl reload
+	Restart Method = "restart" // systemctl restart, or stop and start
+)
+
+// Config tells of one app on one host. Port, ReleasesDir and EntryOf are needed.
+type Config struct {
+	Method  Method
+	Signal  string // HUP, USR2; default HUP
+	PIDFile string
+	Unit    string
+	Port    int
+	Address string // when several apps share the port: only this address, or all, counts
+	Start   []string
+	Stop    []string
+	Sudo    bool
+	Timeout time.Duration // of a takeover; default 30s
+	Settle  time.Duration
+	Poll    time.Duration // default 150ms
+	Log     string        // a file; "" is the unit's journal
+
+	ReleasesDir string
+	EntryOf     func(id string) string // absolute path of a release's entry file
+
+	// VersionProbe asks the app on one fresh connection; nil when it cannot be asked.
+	VersionProbe func(ctx context.Context) (string, error)
+	// Fence wraps a script that changes something; nil leaves it as it is.
+	Fence func(script string) string
+}
+
+// An App is the app on one host. It remembers the last takeover, for Settled,
+// Alive and Restore, and is used by one goroutine at a time.
+type App struct {
+	cfg    Config
+	run    Runner
+	before *snapshot       // as it was when Reload was called
+	born   map[key]process // seen since, and alive when last looked
+	after  *snapshot       // as the takeover was proven
+	helper int             // process that runs a start or stop command
+}
+
+// A Running is what runs on the host now.
+type Running struct {
+	Release string // release id; "" when nothing runs, "?" when it is none of ours
+	PID     int
+	Start   uint64 // clock ticks between the machine's boot and the process's start
+	Exe     string // as the kernel tells it, " (deleted)" included
+	Detail  string
+}
+
+// New does no I/O.
+func New(cfg Config, run Runner) *App {
+	cfg.Signal = strings.TrimPrefix(orElse(cfg.Signal, "HUP"), "SIG")
+	cfg.Method = orElse(cfg.Method, Signal)
+	cfg.Timeout = orElse(cfg.Timeout, 30*time.Second)
+	cfg.Poll = orElse(cfg.Poll, 150*time.Millisecond)
+	if cfg.Fence == nil {
+		cfg.Fence = func(script string) string { return script }
+	}
+	return &App{cfg: cfg, run: run, born: map[key]process{}}
+}
+
+func orElse[T comparable](v, other T) T {
+	var zero T
+	if v == zero {
+		return other
+	}
+	return v
+}
+
+// Running tells what runs. All configured sources must name one app; when they do
+// not, the error is an *AmbiguousError.
+func (a *App) Running(ctx context.Context) (Running, error) {
+	f, err := a.look(ctx)
+	if err != nil {
+		return Running{}, fmt.Errorf("processes: %w", err)
+	}
+	s, err := a.cfg.locate(f)
+	if err != nil || s.main == nil {
+		return Running{}, err
+	}
+	return running(f, s), nil
+}
+
+func running(f facts, s spot) Running {
+	p := s.main
+	r := Running{Release: f.releaseOf(p), PID: p.pid, Start: p.start, Exe: p.exe}
+	r.Detail = fmt.Sprintf("pid %d runs %s", p.pid, orElse(p.exe, "a program that we may not see"))
+	if s.deaf {
+		r.Detail += ", does not listen"
+	}
+	if n := len(s.draining); n > 0 {
+		r.Detail += fmt.Sprintf(", %d old still draining", n)
+	}
+	return r
+}
+
+// home is the app's root on the host.
+func (c *Config) home() string { return path.Dir(path.Clean(c.ReleasesDir)) }

@@ -1,0 +1,97 @@
+package proc
+
+import (
+	"slices"
+	"strings"
+)
+
+// none marks a process of which no release can be told.
+const none = "?"
+
+// entryPattern is what stands before and behind a release id in its entry's path.
+func (c *Config) entryPattern() (prefix, suffix string) {
+	const mark = "\x01"
+	prefix, suffix, _ = strings.Cut(c.EntryOf(mark), mark)
+	return prefix, suffix
+}
+
+// native are the releases whose program the process is: by dev:inode, which holds
+// through rename, flip and prune, else by the path that the kernel tells.
+func (f *facts) native(p *process) []string {
+	if ids := f.entries[p.ino]; len(ids) > 0 {
+		return ids
+	}
+	rest, ok := strings.CutPrefix(p.exe, f.root+"/")
+	if !ok {
+		return nil
+	}
+	id, _, _ := strings.Cut(strings.TrimSuffix(rest, " (deleted)"), "/")
+	return []string{id}
+}
+
+// traces are the releases that the process is seen in. Those of the program itself
+// count alone.
+func (f *facts) traces(p *process) []string {
+	if ids := f.native(p); len(ids) > 0 {
+		return ids
+	}
+	return p.in
+}
+
+// releaseOf is the one release that p runs, "?" when that cannot be told.
+func (f *facts) releaseOf(p *process) string {
+	if ids := f.traces(p); len(ids) > 0 && (len(ids) == 1 || len(f.native(p)) > 0) {
+		return ids[0]
+	}
+	return none
+}
+
+// An answer may be missing.
+type answer int
+
+const (
+	unsure answer = iota
+	yes
+	no
+)
+
+// runs tells whether p runs release id.
+func (f *facts) runs(p *process, id string) answer {
+	native, traces := f.native(p), f.traces(p)
+	switch {
+	case len(traces) == 0:
+		return unsure
+	case len(native) > 0 && slices.Contains(native, id):
+		return yes // identical entry files may belong to several releases
+	case len(traces) == 1 && traces[0] == id:
+		return yes
+	}
+	return no
+}
+
+// allRun tells whether each of list that can be told runs release id.
+func (f *facts) allRun(list []*process, id string) answer {
+	sum := unsure
+	for _, p := range list {
+		switch f.runs(p, id) {
+		case no:
+			return no
+		case yes:
+			sum = yes
+		}
+	}
+	return sum
+}
+
+func (f *facts) anyNative(list []*process) bool {
+	return slices.ContainsFunc(list, func(p *process) bool { return len(f.native(p)) > 0 })
+}
+
+// interpreters run programs that are not their own executable.
+var interpreters = []string{"node", "nodejs", "python", "ruby", "perl", "php", "java", "bash", "sh",
+	"dash", "busybox", "deno", "bun", "beam.smp", "dotnet", "lua", "uwsgi"}
+
+func interpreted(p *process) bool {
+	name := strings.TrimSuffix(p.exe[strings.LastIndex(p.exe, "/")+1:], " (deleted)")
+	return slices.Contains(interpreters, strings.TrimRight(name, "0123456789.-"))
+}

@@ -1,0 +1,189 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Reload asks the app once to take release id over, or starts it where nothing
+// runs, and returns once the takeover is proven: a process listens that did not
+// before, it runs that release, and none of those before listens. When that does
+// not come about, the error is a *TakeoverError, the earliest that is certain.
+func (a *App) Reload(ctx context.Context, id string) error {
+	s, err := a.steady(ctx)
+	if err != nil {
+		return fmt.Errorf("reload: %w", err)
+	}
+	switch {
+	case s.main == nil:
+		return a.start(ctx, id)
+	case s.deaf, a.cfg.Method == Restart && a.cfg.Unit == "":
+		return a.replace(ctx, id)
+	}
+	return a.handOver(ctx, id, s)
+}
+
+// steady looks until no earlier upgrade is under way: an app that has not ended its
+// old process refuses the next one.
+func (a *App) steady(ctx context.Context) (spot, error) {
+	began := time.Now()
+	for {
+		f, err := a.look(ctx)
+		if err != nil {
+			return spot{}, err
+		}
+		s, err := a.cfg.locate(f)
+		if a.steadyEnough(s, err, time.Since(began)) {
+			a.remember(f, s, err)
+			return s, err
+		}
+		if err := pause(ctx, a.cfg.Poll); err != nil {
+			return spot{}, fmt.Errorf("waiting for an earlier takeover to end: %w", err)
+		}
+	}
+}
+
+// remember begins a new account; of a host that cannot be told there is none.
+func (a *App) remember(f facts, s spot, err error) {
+	a.before, a.after, a.born, a.helper = nil, nil, map[key]process{}, 0
+	if err == nil {
+		a.before = a.cfg.snapshot(f, s)
+	}
+}
+
+// steadyEnough: draining may last as long as a takeover, a pid file may be missing
+// for a second or so, and what does not pass is not waited for.
+func (a *App) steadyEnough(s spot, err error, waited time.Duration) bool {
+	var e *AmbiguousError
+	switch {
+	case errors.As(err, &e):
+		return !e.passing || waited >= min(a.cfg.Timeout, 5*time.Second)
+	case len(s.draining) > 0:
+		return waited >= a.cfg.Timeout
+	}
+	return true
+}
+
+// handOver sends the one trigger. When nobody knows whether it arrived, the host
+// is asked what came of it; it is never sent again.
+func (a *App) handOver(ctx context.Context, id string, s spot) error {
+	if len(s.draining) > 0 {
+		return newError("reload", "FD-OLD-PROCESS-STAYS", "see what keeps it: long requests or open tunnels; "+
+			"end it by hand, or raise reload.timeout",
+			"pid %d of an earlier takeover has not ended within %v", s.draining[0].pid, a.cfg.Timeout)
+	}
+	if err := a.mayTrigger(ctx, s.main); err != nil {
+		return err
+	}
+	kind := reload
+	if a.cfg.Method == Restart {
+		kind = restart
+	}
+	said, err := a.trigger(ctx, s.main)
+	if err != nil && !unknownOutcome(err) {
+		return triggerError(err)
+	}
+	if err == nil && said != "sent" {
+		return a.notSent(said, s.main)
+	}
+	return a.prove(ctx, id, kind, err)
+}
+
+func (a *App) trigger(ctx context.Context, main *process) (string, error) {
+	switch a.cfg.Method {
+	case Systemd:
+		return a.askUnit(ctx, "reload", strconv.Itoa(a.before.facts.unit.main))
+	case Restart:
+		return a.askUnit(ctx, "restart", "")
+	}
+	return a.act(ctx, signalScript, map[string]string{
+		"pid": strconv.Itoa(main.pid), "start": strconv.FormatUint(main.start, 10),
+		"exe": main.ino, "uid": strconv.Itoa(main.uid),
+		"signal": a.cfg.Signal, "sudo": flag(a.cfg.Sudo),
+	})
+}
+
+func (a *App) askUnit(ctx context.Context, verb, main string) (string, error) {
+	return a.act(ctx, unitScript, map[string]string{
+		"verb": verb, "unit": a.cfg.Unit, "main": main, "sudo": flag(a.cfg.Sudo),
+	})
+}
+
+// mayTrigger refuses a process that only the port speaks for, and a signal that
+// would end a program without taking over.
+func (a *App) mayTrigger(ctx context.Context, main *process) error {
+	if !a.cfg.related(a.before.facts, main) {
+		return &AmbiguousError{Why: "nothing but the port says that this is the app", Says: a.cfg.says(a.before.facts)}
+	}
+	if a.cfg.Method != Signal {
+		return nil
+	}
+	return a.heard(ctx, main)
+}
+
+func triggerError(err error) error {
+	return &Error{Doing: "reload", code: "FD-TRIGGER", Err: fmt.Errorf("asking the app to take over: %w", err),
+		hint: "`flipdeploy doctor` tells which rights and tools the host lacks"}
+}
+
+func (a *App) notSent(said string, main *process) error {
+	if said == "denied" {
+		return newError("reload", "FD-PROC-RIGHTS", "set reload.sudo = true and allow `kill` in sudoers",
+			"pid %d belongs to uid %d: the SSH user may not signal it", main.pid, main.uid)
+	}
+	return newError("reload", "FD-PID-MOVED", "something else starts or ends the app: find it, then repeat",
+		"pid %d is not the process any more that was looked at (%s); nothing was sent", main.pid, orElse(said, "no answer"))
+}
+
+// prove looks until the takeover is certain, one way or the other.
+func (a *App) prove(ctx context.Context, id string, kind trigger, lost error) error {
+	w := newWatch(id, a.before, kind, a.cfg.Timeout)
+	w.helper, w.probe = a.helper, a.cfg.VersionProbe != nil
+	a.born = w.born
+	asked := &asking{want: id, probe: a.cfg.VersionProbe, timeout: a.cfg.Timeout, first: never}
+	began := time.Now()
+	for {
+		f, err := a.look(ctx)
+		at := time.Since(began)
+		switch {
+		case err == nil:
+			if done, err := a.conclude(ctx, f, at, w, asked); done {
+				return err
+			}
+		case at >= a.cfg.Timeout:
+			return lostError("takeover", err)
+		default:
+			lost = err
+		}
+		if err := pause(ctx, a.cfg.Poll); err != nil {
+			return fmt.Errorf("takeover: not proven after %v: %w", at.Round(time.Millisecond), err)
+		}
+	}
+}
+
+func (a *App) conclude(ctx context.Context, f facts, at time.Duration, w *watch, asked *asking) (bool, error) {
+	v := w.see(f, at)
+	if v == unproven {
+		v = asked.again(ctx, at)
+	}
+	switch v {
+	case waiting:
+		return false, nil
+	case taken:
+		a.after = a.cfg.snapshot(f, spot{main: served(w.before, f)})
+		return true, nil
+	}
+	return true, a.takeoverError(ctx, f, v, w)
+}
+
+// served is the root of the listeners, or of the new ones.
+func served(before *snapshot, f facts) *process {
+	if roots := f.roots(); len(roots) == 1 {
+		return roots[0]
+	}
+	_, fresh := before.split(f)
+	return fresh[0]
+}

@@ -1,0 +1,100 @@
+package proc
+
+import (
+	"context"
+	"fmt"
+)
+
+// Restore undoes a takeover, once the disk holds release id again. It ends what was
+// born after the trigger and does not serve, and returns once the app provably runs
+// id: as it is, by one reload, or stopped and started. An empty id stops the app.
+func (a *App) Restore(ctx context.Context, id string) error {
+	if id == "" {
+		return a.stop(ctx)
+	}
+	f, err := a.look(ctx)
+	if err != nil {
+		return lostError("undo", err)
+	}
+	if err := a.end(ctx, a.upstarts(f, id)); err != nil {
+		return err
+	}
+	before := a.before
+	s, err := a.steady(ctx)
+	if err == nil && a.intact(before, s, id) {
+		a.after = a.before
+		return nil
+	}
+	if a.canHandOver(s, err) {
+		err = a.handOver(ctx, id, s)
+		if err == nil || unknownOutcome(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return a.startOver(ctx, id)
+}
+
+func (a *App) canHandOver(s spot, err error) bool {
+	return err == nil && s.main != nil && !s.deaf && a.cfg.Method != Restart
+}
+
+func (a *App) startOver(ctx context.Context, id string) error {
+	if err := a.replace(ctx, id); err != nil {
+		return fmt.Errorf("undo: %w", err)
+	}
+	return nil
+}
+
+// intact is true when the app serves release id: seen from its process, or because
+// it is the very process that served before.
+func (a *App) intact(before *snapshot, s spot, id string) bool {
+	if s.main == nil || s.deaf || len(s.draining) > 0 {
+		return false
+	}
+	f := a.before.facts
+	if a.cfg.Unit != "" && !f.unit.well() {
+		return false
+	}
+	switch f.allRun(f.listeners(), id) {
+	case yes:
+		return true
+	case unsure:
+		return before != nil && before.same(s.main)
+	}
+	return false
+}
+
+// upstarts are the processes born after the trigger that do not serve, and what
+// they started. The unit's main process is left to systemd, which might start it
+// again behind our back.
+func (a *App) upstarts(f facts, id string) (list []*process) {
+	var main *process
+	if s, err := a.cfg.locate(f); err == nil && !s.deaf {
+		main = s.main
+	}
+	upstart := func(p *process) bool {
+		kept := main != nil && (p.key() == main.key() || f.belowNew(a, main, p))
+		return p.alive() && !kept && p.pid != f.unit.main && a.isUpstart(f, p, id)
+	}
+	for _, p := range f.all() {
+		if upstart(p) || p.alive() && f.descends(p, upstart) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// belowNew is true for the workers of a main process that is new itself.
+func (f *facts) belowNew(a *App, main, p *process) bool {
+	return a.before != nil && !a.before.ours[main.key()] && f.above(main, p)
+}
+
+// isUpstart: without a snapshot (the takeover was begun by another run) only a
+// listener that runs another release than the wanted one is known to be new.
+func (a *App) isUpstart(f facts, p *process, id string) bool {
+	if a.before == nil {
+		return f.listens(p) && len(f.native(p)) > 0 && f.runs(p, id) == no && f.descends(p, f.listens)
+	}
+	_, seen := a.born[p.key()]
+	return seen || a.before.newcomer(f, p) && a.before.lookalike(f, p)
+}

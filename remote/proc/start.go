@@ -1,0 +1,85 @@
+package proc
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"al.essio.dev/pkg/shellescape"
+)
+
+//go:embed signal.sh
+var signalScript string
+
+//go:embed kill.sh
+var killScript string
+
+//go:embed unit.sh
+var unitScript string
+
+//go:embed command.sh
+var commandScript string
+
+// start brings the app up where nothing of it runs and proves it.
+func (a *App) start(ctx context.Context, id string) error {
+	if err := a.refresh(ctx); err != nil {
+		return err
+	}
+	err := a.command(ctx, a.cfg.Start, "start")
+	if err != nil && !unknownOutcome(err) {
+		return err
+	}
+	return a.prove(ctx, id, start, err)
+}
+
+// refresh takes a new snapshot: what is there now is not what was started.
+func (a *App) refresh(ctx context.Context) error {
+	f, err := a.look(ctx)
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	a.remember(f, spot{}, nil)
+	return nil
+}
+
+// command runs a start or stop command of the inventory, or else asks the unit.
+// It returns when that has begun.
+func (a *App) command(ctx context.Context, argv []string, verb string) error {
+	var said string
+	var err error
+	switch {
+	case len(argv) > 0:
+		said, err = a.spawn(ctx, argv)
+	case a.cfg.Unit != "":
+		said, err = a.askUnit(ctx, verb, "")
+	default:
+		return newError(verb, "FD-NO-START", "set reload.unit, or reload.start and reload.stop",
+			"the inventory does not say how to %s the app", verb)
+	}
+	if err != nil {
+		return &Error{Doing: verb, Err: err, code: "FD-TRIGGER", unknown: unknownOutcome(err),
+			hint: "`flipdeploy doctor` tells which rights and tools the host lacks"}
+	}
+	if word, pid, _ := strings.Cut(said, " "); word == "pid" {
+		a.helper, _ = strconv.Atoi(pid)
+	}
+	return nil
+}
+
+// spawn starts argv. A unit that failed too often is first made startable again.
+func (a *App) spawn(ctx context.Context, argv []string) (string, error) {
+	if a.cfg.Unit != "" {
+		if said, err := a.askUnit(ctx, "reset-failed", ""); err != nil && unknownOutcome(err) {
+			return said, err
+		}
+	}
+	words := shellescape.QuoteCommand(argv)
+	if a.cfg.Sudo {
+		words = `if [ "$(id -u)" = 0 ]; then ` + words + "; else sudo -n " + words + "; fi"
+	}
+	return a.act(ctx, commandScript, map[string]string{
+		"home": a.cfg.home(), "notes": a.notes(), "argv": words,
+	})
+}

@@ -1,0 +1,187 @@
+package proc
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A TakeoverError tells what became of a takeover that did not come about.
+type TakeoverError struct {
+	Verdict Verdict
+	text    string
+	hint    string
+	seen    []string // processes before and after
+	log     []string
+}
+
+func (e *TakeoverError) Error() string { return "takeover: " + e.text }
+
+// Code is stable: FD-TAKEOVER- and the verdict.
+func (e *TakeoverError) Code() string {
+	return "FD-TAKEOVER-" + strings.ToUpper(strings.ReplaceAll(string(e.Verdict), " ", "-"))
+}
+
+// Hint is the next step for a person.
+func (e *TakeoverError) Hint() string { return e.hint }
+
+// Evidence is the processes before and after, and what the app wrote since.
+func (e *TakeoverError) Evidence() []string { return slices.Concat(e.seen, e.log) }
+
+var takeoverHints = map[Verdict]string{
+	Ignored: "name the signal that the app takes over on in reload.signal, or use reload.method = \"restart\"",
+	Refused: "the new release does not start: its last words are above; try it by hand on the host",
+	Hung:    "the new release starts and never gets ready: see its log above; raise reload.timeout if it only needs longer",
+	Wrong:   "start the app by a path through `current` (not from inside it), so that it finds the new release there",
+	Dead:    "the app ended instead of handing over: see its log above; an app without a graceful restart needs reload.method = \"restart\"",
+	Stalled: "old and new were not told apart in time: set health.version_path, or raise reload.timeout",
+}
+
+func (a *App) takeoverError(ctx context.Context, f facts, v Verdict, w *watch) *TakeoverError {
+	return &TakeoverError{Verdict: v, text: w.tell(f, v, &a.cfg), hint: takeoverHints[v],
+		seen: w.evidence(f), log: a.logSince(ctx, w.before.facts)}
+}
+
+// tell says in words what the verdict means here.
+func (w *watch) tell(f facts, v Verdict, c *Config) string {
+	switch v {
+	case Ignored:
+		return fmt.Sprintf("%s still serves and no new process was seen within %v", w.oldName(), min(patience, w.timeout))
+	case Refused:
+		return fmt.Sprintf("the new process%s ended before it served; %s still serves", w.deadName(), w.oldName())
+	case Hung:
+		return fmt.Sprintf("the new process%s lives and does not serve after %v", w.bornName(), w.timeout)
+	case Wrong:
+		return fmt.Sprintf("the new process runs %s, not %s", w.freshRelease(f), w.want)
+	case Dead:
+		return w.tellDead(f, c)
+	}
+	return fmt.Sprintf("the new process%s serves, but not %s alone and provably after %v", w.bornName(), w.want, w.timeout)
+}
+
+func (w *watch) tellDead(f facts, c *Config) string {
+	if w.restarts >= 0 && f.unit.restarts > w.restarts {
+		return fmt.Sprintf("the app ended and systemd started it again (NRestarts %d, was %d)", f.unit.restarts, w.restarts)
+	}
+	if p := w.before.main; p != nil && w.kind == reload && !f.procs[p.pid].alive() {
+		return fmt.Sprintf("%s ended and nothing listens on port %d", w.oldName(), c.Port)
+	}
+	text := fmt.Sprintf("nothing listens on port %d", c.Port)
+	if w.helper > 0 && strings.HasPrefix(f.command, "exit=") {
+		text += fmt.Sprintf("; the start command ended with %s", strings.TrimPrefix(f.command, "exit="))
+	}
+	return text
+}
+
+func (w *watch) oldName() string {
+	if w.before.main == nil {
+		return "the old process"
+	}
+	return fmt.Sprintf("pid %d", w.before.main.pid)
+}
+
+func (w *watch) deadName() string {
+	if len(w.dead) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (pid %d)", w.dead[len(w.dead)-1].pid)
+}
+
+func (w *watch) bornName() string {
+	for _, p := range w.born {
+		return fmt.Sprintf(" (pid %d)", p.pid)
+	}
+	return ""
+}
+
+func (w *watch) freshRelease(f facts) string {
+	_, fresh := w.before.split(f)
+	for _, p := range fresh {
+		if f.runs(p, w.want) == no {
+			return f.releaseOf(p)
+		}
+	}
+	return "a release that it does not name"
+}
+
+const evidenceRows = 8
+
+// evidence is the processes that mattered, a line each.
+func (w *watch) evidence(f facts) []string {
+	var list []string
+	for k := range w.before.serving {
+		list = append(list, "before: "+w.before.facts.row(w.before.facts.procs[k.pid]))
+	}
+	for _, p := range w.dead {
+		list = append(list, "ended: "+f.row(&p))
+	}
+	for _, p := range f.all() {
+		if p.alive() && (w.before.ours[p.key()] || w.isBorn(p)) {
+			list = append(list, "now: "+f.row(p))
+		}
+	}
+	if len(f.unit.props) > 0 {
+		list = append(list, f.unit.row())
+	}
+	return list[:min(len(list), evidenceRows)]
+}
+
+func (w *watch) isBorn(p *process) bool { _, ok := w.born[p.key()]; return ok }
+
+func (f *facts) row(p *process) string {
+	where := ""
+	if f.listens(p) {
+		where = ", listens"
+	}
+	return fmt.Sprintf("pid %d, start %d, exe %s (%s), release %s%s", p.pid, p.start,
+		orElse(p.ino, "unseen"), orElse(p.exe, "unseen"), f.releaseOf(p), where)
+}
+
+func (u unit) row() string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(u.props)) {
+		switch name {
+		case "ActiveState", "SubState", "MainPID", "NRestarts", "Result", "ReloadResult":
+			list = append(list, name+"="+u.props[name])
+		}
+	}
+	return "unit: " + strings.Join(list, " ")
+}
+
+// signalBits are the positions in the masks of /proc.
+var signalBits = map[string]uint{"HUP": 1, "INT": 2, "QUIT": 3, "USR1": 10, "USR2": 12, "TERM": 15, "WINCH": 28}
+
+// heard tells that a signal would be lost or fatal, before it is sent. Of Go's
+// programs the kernel knows only that they catch everything.
+func (a *App) heard(ctx context.Context, main *process) error {
+	n := signalBits[a.cfg.Signal]
+	if n == 0 || main.uid < 0 {
+		return nil
+	}
+	bit := uint64(1) << (n - 1)
+	switch {
+	case main.ignored&bit != 0:
+		return &TakeoverError{Verdict: Ignored, hint: takeoverHints[Ignored], log: a.Log(ctx),
+			text: fmt.Sprintf("pid %d ignores %s; nothing was sent", main.pid, a.cfg.Signal)}
+	case main.caught&bit == 0 && a.cfg.Signal != "WINCH":
+		return newError("reload", "FD-SIGNAL-KILLS", takeoverHints[Ignored],
+			"pid %d has no handler for %s, which would end it; nothing was sent", main.pid, a.cfg.Signal)
+	}
+	return nil
+}
+
+// logSince waits a moment for a journal that has not got the last words yet.
+func (a *App) logSince(ctx context.Context, since facts) []string {
+	for range 3 {
+		if lines := a.readLog(ctx, since.now, since.logSize); len(lines) > 0 {
+			return lines
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			break
+		}
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package proc
+
+import (
+	"strings"
+	"time"
+)
+
+// A Verdict is what became of one takeover.
+type Verdict string
+
+const (
+	waiting  Verdict = ""
+	taken    Verdict = "taken"    // by the right release, proven
+	unproven Verdict = "unproven" // taken by processes whose release only the app itself can tell
+
+	Ignored Verdict = "ignored"       // no new process was ever seen, the old one serves
+	Refused Verdict = "refused"       // new ones came and died, the old one serves
+	Hung    Verdict = "hung"          // a new one lives and does not serve
+	Wrong   Verdict = "wrong release" // a new one serves another release
+	Dead    Verdict = "dead"          // nothing serves any more, or systemd had to start it again
+	Stalled Verdict = "stalled"       // neither old nor new alone
+)
+
+// How long a sign must last before it counts.
+const (
+	patience     = 10 * time.Second       // for a first new process
+	afterDeath   = time.Second            // of the last new process
+	afterGlimpse = 3 * time.Second        // a child was waited for, and none was seen
+	deadFor      = 500 * time.Millisecond // nothing of the app was there
+	wrongFor     = 300 * time.Millisecond // a wrapper may still exec
+)
+
+// A watch turns looks at the host into a verdict. It asks nothing and has no
+// clock: the same looks give the same verdict.
+type watch struct {
+	want    string
+	before  *snapshot
+	kind    trigger
+	timeout time.Duration
+
+	born     map[key]process // new processes of the app that live
+	dead     []process       // and those that died
+	helper   int             // runs the start command
+	probe    bool            // the app itself can be asked for its version
+	lastSeen time.Duration   // when a new one was last there
+	faultsAt time.Duration   // when the old one was first seen to have waited for a child
+	deadAt   time.Duration   // since when nothing is there
+	wrongAt  time.Duration
+	restarts int // the lowest count of automatic restarts
+}
+
+// A trigger is how the takeover was asked for.
+type trigger int
+
+const (
+	reload  trigger = iota // the old process is to hand over
+	restart                // it is to be ended first
+	start                  // nothing ran
+)
+
+const never = time.Duration(-1)
+
+func newWatch(want string, before *snapshot, kind trigger, timeout time.Duration) *watch {
+	w := &watch{want: want, before: before, kind: kind, timeout: timeout, born: map[key]process{},
+		faultsAt: never, deadAt: never, wrongAt: never, restarts: -1}
+	if kind == reload {
+		w.restarts = before.facts.unit.restarts
+	}
+	return w
+}
+
+// see judges what was there at a time after the trigger.
+func (w *watch) see(f facts, at time.Duration) Verdict {
+	w.note(f, at)
+	old, fresh := w.before.split(f)
+	switch {
+	case w.crashed(f):
+		return Dead
+	case len(fresh) > 0 && (len(old) == 0 || w.before.constant(old)):
+		return w.judgeFresh(f, fresh, at)
+	case len(old) > 0:
+		return w.judgeOld(f, at)
+	}
+	return w.judgeNone(f, at)
+}
+
+// crashed is true when systemd starts the app again by itself: it ended, by our
+// signal or by its own fault.
+func (w *watch) crashed(f facts) bool {
+	if w.restarts < 0 || f.unit.restarts < w.restarts {
+		w.restarts = f.unit.restarts
+	}
+	again := strings.HasPrefix(f.unit.props["SubState"], "auto-restart") && f.unit.props["Job"] == ""
+	return again || f.unit.restarts > w.restarts
+}
+
+func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict {
+	switch runs := f.allRun(fresh, w.want); {
+	case runs == yes:
+		return taken
+	case runs == unsure, w.probe && !f.anyNative(fresh):
+		return unproven
+	}
+	if w.wrongAt == never {
+		w.wrongAt = at
+	}
+	if at-w.wrongAt >= wrongFor {
+		return Wrong
+	}
+	return waiting
+}
+
+// judgeOld: what served before still listens.
+func (w *watch) judgeOld(f facts, at time.Duration) Verdict {
+	switch {
+	case len(w.born) > 0:
+		return w.late(at, w.lateBirth(f))
+	case len(w.dead) > 0 && at-w.lastSeen >= afterDeath:
+		return Refused
+	case w.faultsAt != never && at-w.faultsAt >= afterGlimpse:
+		return Refused
+	case len(w.dead) > 0 || w.faultsAt != never:
+		return w.late(at, Refused)
+	case !f.unit.busy() && (at >= patience || w.reloadFailed(f) && at >= afterDeath):
+		return Ignored
+	}
+	return w.late(at, Ignored)
+}
+
+// lateBirth: one that the pid file or systemd takes for the main process already
+// did take over, beside the old one.
+func (w *watch) lateBirth(f facts) Verdict {
+	for k := range w.born {
+		if k.pid == f.pidfile || k.pid == f.unit.main {
+			return Stalled
+		}
+	}
+	return Hung
+}
+
+// reloadFailed is true when the unit's ExecReload ended with an error.
+func (w *watch) reloadFailed(f facts) bool {
+	r := f.unit.props["ReloadResult"]
+	return w.kind == reload && r != "" && r != "success" && f.unit.props["Job"] == ""
+}
+
+// judgeNone: nothing listens.
+func (w *watch) judgeNone(f facts, at time.Duration) Verdict {
+	switch {
+	case len(w.born) > 0:
+		w.deadAt = never
+		return w.late(at, Hung)
+	case w.mayCome(f):
+		w.deadAt = never
+	case w.deadAt == never:
+		w.deadAt = at
+	case at-w.deadAt >= deadFor:
+		return Dead
+	}
+	return w.late(at, Dead)
+}
+
+// mayCome is true while something is there that may listen yet. A start command
+// that ended well may have left a process behind that cannot be told for the app's.
+func (w *watch) mayCome(f facts) bool {
+	for _, p := range f.procs {
+		if p.alive() && (p.pid == w.helper || f.belongs(p, w.before.main)) {
+			return true
+		}
+	}
+	blind := w.kind == start && w.helper > 0 && len(w.dead) == 0 && f.command == "exit=0"
+	return f.unit.busy() || blind
+}
+
+func (w *watch) late(at time.Duration, v Verdict) Verdict {
+	if at >= w.timeout {
+		return v
+	}
+	return waiting
+}
+
+// note keeps account of births and deaths.
+func (w *watch) note(f facts, at time.Duration) {
+	for k, p := range w.born {
+		if q := f.procs[k.pid]; !q.alive() || q.key() != k {
+			w.dead = append(w.dead, p)
+			delete(w.born, k)
+		}
+	}
+	for _, p := range f.all() {
+		w.noteBirth(f, p, at)
+	}
+	if len(w.born) > 0 {
+		w.lastSeen = at
+	}
+	if w.faultsAt == never && w.waitedFor(f) {
+		w.faultsAt = at
+	}
+}
+
+func (w *watch) noteBirth(f facts, p *process, at time.Duration) {
+	switch {
+	case !w.before.newcomer(f, p):
+	case p.alive() && w.before.lookalike(f, p):
+		w.born[p.key()] = *p
+	case !p.alive() && w.faultsAt == never: // a zombie: its program can no longer be seen
+		w.faultsAt = at
+	}
+}
+
+// waitedFor is true when the old main process has taken note of a child's end: one
+// that lives for a few milliseconds is never seen, but its page faults are added up.
+func (w *watch) waitedFor(f facts) bool {
+	if w.before.main == nil {
+		return false
+	}
+	p := f.procs[w.before.main.pid]
+	return p != nil && p.key() == w.before.main.key() && p.faults > w.before.main.faults
+}
+
+// newcomer is true for a process of the app that the snapshot does not know.
+func (s *snapshot) newcomer(f facts, p *process) bool {
+	return !s.ours[p.key()] && f.belongs(p, s.main)
+}
