@@ -7,14 +7,13 @@ do_build_app() {
 	local out=$1 version=$2 mode=${3:-ok} tags=${4:-}
 	mkdir -p "$(dirname "$out")"
 	out=$(realpath "$out")
-	cd "$TREE/testdata/apps"
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags "$tags" -o "$out" \
-		-ldflags "-X main.version=$version -X main.mode=$mode" ./shop
-	cd "$OLDPWD"
+	(cd "$TREE/testdata/apps" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags "$tags" -o "$out" \
+		-ldflags "-X main.version=$version -X main.mode=$mode" ./shop)
 }
 
 # do_tools builds load and oracle into the fleet's bin directory.
 do_tools() {
+	need_up
 	mkdir -p "$DIR/bin"
 	(cd "$TREE" && CGO_ENABLED=0 go build -trimpath -o "$DIR/bin/" ./scripts/load ./scripts/oracle)
 }
@@ -23,6 +22,7 @@ do_tools() {
 # balancer sends to all of them. Hosts may be named; default all.
 do_seed() {
 	local version=$1 mode=${2:-ok} file id host
+	need_up
 	shift $(($# < 2 ? $# : 2))
 	[ $# -gt 0 ] || set -- $(web_hosts)
 	file=$DIR/apps/$version-$mode/shop

@@ -85,14 +85,13 @@ func watch(ctx context.Context, o options, w *watchLog, running func()) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		states, err := ask(ctx, o.address, o.backend)
+		// The last question is answered too, or its end would look like a fault.
+		states, err := ask(context.WithoutCancel(ctx), o.address, o.backend)
 		if err == nil && w.samples == 0 && running != nil {
 			running()
 			running = nil
 		}
-		if ctx.Err() == nil {
-			w.add(time.Now(), states, err)
-		}
+		w.add(time.Now(), states, err)
 		select {
 		case <-ctx.Done():
 			return
