@@ -33,7 +33,7 @@ func sentence(app string, r deploy.Result) string {
 	n, all := len(withPhase(r, deploy.Done)), len(r.Hosts)
 	switch r.Outcome {
 	case deploy.OutcomeDone:
-		return joined(ran(what, n, all)+" in "+took(r), served(r), before(r))
+		return joined("; ", ran(what, n, all)+" in "+took(r), served(r), before(r))
 	case deploy.OutcomeNothing:
 		if all == 0 {
 			return "there was nothing to do"
@@ -41,12 +41,12 @@ func sentence(app string, r deploy.Result) string {
 		return ran(what, n, all) + " already"
 	case deploy.OutcomeRolledBack:
 		back := all - len(withPhase(r, deploy.LeftOut))
-		return joined(ran(strings.TrimSpace(app+" back on "+or(r.Previous, "what it ran")), back, all)+" in "+took(r), served(r), failed(r))
+		return joined("; ", ran(strings.TrimSpace(app+" back on "+or(r.Previous, "what it ran")), back, all)+" in "+took(r), served(r), failed(r))
 	case deploy.OutcomeRefused, deploy.OutcomeLocked, deploy.OutcomeUnfinished:
 		return "nothing was changed"
 	case deploy.OutcomePaused, deploy.OutcomeStuck, deploy.OutcomeInterrupted:
 	}
-	return joined(ran(what, onRevision(r), all)+" after "+took(r), served(r), before(r), outNow(r))
+	return joined("; ", ran(what, onRevision(r), all)+" after "+took(r), served(r), before(r), outNow(r))
 }
 
 // ran is `shop v2 on 4 hosts`, or `shop v2 on 3 of 4 hosts`.
@@ -113,8 +113,4 @@ func withPhase(r deploy.Result, p deploy.Phase) (names []string) {
 		}
 	}
 	return names
-}
-
-func joined(parts ...string) string {
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 }

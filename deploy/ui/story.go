@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,9 @@ import (
 // quietFor is how long nothing may be said: CI systems and people take longer
 // silence for a hang.
 const quietFor = 15 * time.Second
+
+// everyone is the name of what concerns no single machine.
+const everyone = "fleet"
 
 // A story tells events in plain lines: who, what, how much, how long.
 type story struct {
@@ -37,8 +41,11 @@ func newStory(o Options) *story {
 	if o.Quiet || o.JSON {
 		threshold = alarm
 	}
-	now := time.Now()
-	return &story{threshold: threshold - o.Verbose, color: o.Color, name: 4,
+	name, now := 4, time.Now()
+	for _, n := range o.Names {
+		name = max(name, len(n), len(everyone))
+	}
+	return &story{threshold: threshold - o.Verbose, color: o.Color, name: name,
 		hosts: map[string]*standing{}, moved: now, spoke: now}
 }
 
@@ -119,14 +126,17 @@ func (s *story) trouble(e deploy.Event, l look) []string {
 }
 
 func (s *story) row(level int, name, word string, l look, text, took string) []string {
-	name = or(name, "fleet")
+	name = or(name, everyone)
 	s.name = max(s.name, len(name))
 	if level < s.threshold {
 		return nil
 	}
 	s.spoke = time.Now()
-	line := fmt.Sprintf("%-*s  %s  %s  %s", s.name, name, s.paint(l, fmt.Sprintf("%-9s", word)), text, took)
-	return []string{strings.TrimRight(line, " ")}
+	said := joined("  ", text, took)
+	if said != "" {
+		word = fmt.Sprintf("%-9s", word)
+	}
+	return []string{joined("  ", fmt.Sprintf("%-*s", s.name, name), s.paint(l, word), said)}
 }
 
 // paint adds colour to a word that says the same without it.
@@ -141,7 +151,10 @@ func (s *story) paint(l look, word string) string {
 // heartbeat says what is waited for when nothing was said for a while.
 func (s *story) heartbeat(sent, total int64) []string {
 	now := time.Now()
-	if now.Sub(s.spoke) < quietFor || s.threshold > news || len(s.hosts) == 0 && total == 0 {
+	if len(s.hosts) == 0 && total == 0 { // nothing has begun
+		s.moved, s.spoke = now, now
+	}
+	if now.Sub(s.spoke) < quietFor || s.threshold > news {
 		return nil
 	}
 	return s.row(news, "", "waiting", moving, s.waiting(sent, total), duration(now.Sub(s.moved)))
@@ -213,6 +226,11 @@ func duration(d time.Duration) string {
 	}
 	d = d.Round(time.Second)
 	return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// joined leaves out what is empty.
+func joined(between string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), between)
 }
 
 func or(a, b string) string {

@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Out, Err io.Writer // the result; the story
 	App      string    // named in the result
+	Names    []string  // of hosts and balancers, for columns that are straight from the first line on
 	JSON     bool      // events and result as NDJSON on Out
 	Quiet    bool      // warnings, errors and the result only
 	Verbose  int

@@ -1,0 +1,168 @@
+package ui
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+)
+
+// A terminal is what a person sees of bytes: lines, and where the next byte goes.
+type terminal struct {
+	lockedBuffer
+	width int
+}
+
+// lines obeys \r, \n and ESC[2K, and wraps like a terminal.
+func (term *terminal) lines(t *testing.T) []string {
+	t.Helper()
+	lines, col := []string{""}, 0
+	text := strings.ReplaceAll(term.String(), "\x1b[2K", "\x00")
+	for _, r := range text {
+		line := []rune(lines[len(lines)-1])
+		switch {
+		case r == 0:
+			line = nil
+		case r == '\r':
+			col = 0
+		case r == '\n':
+			lines, line, col = append(lines, ""), nil, 0
+		case r < ' ':
+			t.Fatalf("a byte that this terminal does not know: %q", text)
+		default:
+			if col == term.width {
+				lines, line, col = append(lines, ""), nil, 0
+			}
+			for len(line) <= col {
+				line = append(line, ' ')
+			}
+			line[col] = r
+			col++
+		}
+		lines[len(lines)-1] = string(line)
+	}
+	return lines
+}
+
+func (term *terminal) want(t *testing.T, when, want string) {
+	t.Helper()
+	synctest.Wait()
+	wantText(t, when, strings.Join(term.lines(t), "\n"), want)
+}
+
+func live(width int) (*UI, *terminal, *bytes.Buffer) {
+	term, out := &terminal{width: width}, &bytes.Buffer{}
+	return New(Options{App: "shop", Out: out, Err: term, Live: true, Names: []string{"web1", "web2", "edge1"}, Width: func() int { return width }}), term, out
+}
+
+func TestLiveShowsOneBarBelowTheStory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, term, out := live(100)
+		u.Event(deploy.Event{Kind: deploy.KindPlan, Detail: "v1 → v2"})
+		term.want(t, "at first", "fleet  plan       v1 → v2\n")
+		u.Event(deploy.Event{Kind: deploy.KindHost, Phase: deploy.Staging, Total: 40e6})
+		time.Sleep(1050 * time.Millisecond) // between two frames
+		for range 10 {
+			u.Event(deploy.Event{Kind: deploy.KindHost, Host: "web1", Phase: deploy.Staging, Bytes: 1e6})
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(10 * time.Millisecond)
+		term.want(t, "staging", `
+fleet  plan       v1 → v2
+staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)`)
+		u.Event(host(0, "web1", deploy.Staged, "v2, 10.0 MB", 1400))
+		term.want(t, "a line more", `
+fleet  plan       v1 → v2
+web1   staged     v2, 10.0 MB  1.4s
+staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)`)
+		u.Event(host(0, "web2", deploy.Done, "", 0))
+		u.Event(host(0, "web1", deploy.Draining, "", 0))
+		u.Event(deploy.Event{Kind: deploy.KindLB, Host: "web1", LB: "edge1", Detail: "12 sessions"})
+		time.Sleep(200 * time.Millisecond)
+		term.want(t, "flipping", `
+fleet  plan       v1 → v2
+web1   staged     v2, 10.0 MB  1.4s
+web2   done
+web1   draining
+flipping  50% [==============>               ] (1/2)  web1 draining (edge1: 12 sessions)`)
+		u.Event(host(0, "web1", deploy.Done, "", 0))
+		time.Sleep(200 * time.Millisecond)
+		u.Result(deploy.Result{Outcome: deploy.OutcomeDone, Revision: "v2", ElapsedMS: 6100, MinServingSeen: 1,
+			Hosts: map[string]deploy.HostResult{"web1": {Phase: deploy.Done}, "web2": {Phase: deploy.Done}}})
+		u.Close()
+		term.want(t, "at the end", `
+fleet  plan       v1 → v2
+web1   staged     v2, 10.0 MB  1.4s
+web2   done
+web1   draining
+web1   done
+`)
+		wantText(t, "stdout", out.String(), "done: shop v2 on 2 hosts in 6.1s; at least 1 of 2 served\n")
+	})
+}
+
+func TestLiveBarGoesBackInARollback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, term, _ := live(60)
+		defer u.Close()
+		for i, p := range []deploy.Phase{deploy.Done, deploy.Draining, deploy.RolledBack, deploy.Flipping, deploy.Done} {
+			u.Event(host(0, "web1", p, "", 0))
+			time.Sleep(150 * time.Millisecond)
+			synctest.Wait()
+			lines := term.lines(t)
+			want := map[bool]string{
+				true:  "flipping 100% [==========] (1/1)",
+				false: "flipping   0% [          ] (0/1)  web1 " + string(p),
+			}[i%2 == 0]
+			wantText(t, string(p), lines[len(lines)-1], want)
+		}
+	})
+}
+
+func TestLiveNeverWrapsTheBar(t *testing.T) {
+	for _, width := range []int{1, 10, 20, 40, 80, 200} {
+		synctest.Test(t, func(t *testing.T) {
+			u, term, _ := live(width)
+			for i := range 30 {
+				u.Event(host(0, fmt.Sprintf("web%d", i), deploy.Draining, "日本 sessions", 0))
+			}
+			time.Sleep(150 * time.Millisecond)
+			u.Event(host(0, "web1", deploy.Done, "", 0))
+			time.Sleep(150 * time.Millisecond)
+			synctest.Wait()
+			for _, line := range strings.Split(term.String(), "\n") {
+				if bar := strings.Split(line, eraseLine); len(bar) > 1 && len([]rune(bar[len(bar)-1])) >= width {
+					if strings.HasPrefix(bar[len(bar)-1], "flipping") {
+						t.Errorf("width %d: %q", width, bar[len(bar)-1])
+					}
+				}
+			}
+			u.Close()
+			if lines := term.lines(t); lines[len(lines)-1] != "" {
+				t.Errorf("left at the bottom: %q", lines[len(lines)-1])
+			}
+		})
+	}
+}
+
+func TestLiveDrawsTenTimesASecondAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, term, _ := live(100)
+		u.Event(deploy.Event{Kind: deploy.KindHost, Phase: deploy.Staging, Total: 1e9})
+		for range 3000 {
+			u.Event(deploy.Event{Kind: deploy.KindHost, Host: "web1", Phase: deploy.Staging, Bytes: 1e6})
+			time.Sleep(time.Millisecond)
+		}
+		u.Close()
+		if n := strings.Count(term.String(), eraseLine); n < 9 || n > 31 {
+			t.Errorf("%d frames in 3 s", n)
+		}
+		if strings.Contains(term.String(), "100% [====================>") {
+			t.Error("more bytes than the total spoilt the bar")
+		}
+	})
+}
