@@ -104,11 +104,11 @@ func (c Check) ended(ctx context.Context, err error, format string) error {
 }
 
 // reason is err in the words of a person. The error of a channel through SSH is
-// known by its text alone: "ssh: rejected: connect failed (Connection refused)".
+// known by its text alone: `ssh: rejected: connect failed ("Connection refused")`.
 func reason(err error) error {
 	text := err.Error()
 	if _, inner, ok := strings.Cut(text, "connect failed ("); ok {
-		text = strings.ToLower(strings.TrimSuffix(inner, ")"))
+		text = strings.ToLower(strings.Trim(inner, `")`))
 	}
 	var errno syscall.Errno
 	switch {

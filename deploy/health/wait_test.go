@@ -162,11 +162,11 @@ func TestWaitReturnsAtOnceWhereAskingIsForbidden(t *testing.T) {
 	virtual(t, "edge2 forbids", func(t *testing.T) {
 		began := time.Now()
 		a := &app{answer: always("bad")}
-		err := Check{}.Wait(t.Context(), []Vantage{a.at("edge1"), {Name: "edge2", Dialer: failing("ssh: rejected: administratively prohibited (open failed)")}}, "")
+		err := Check{}.Wait(t.Context(), []Vantage{a.at("edge1"), {Name: "edge2", Dialer: failing(`ssh: rejected: administratively prohibited ("open failed")`)}}, "")
 		if took := time.Since(began); took != 0 || !Forbidden(err) {
 			t.Errorf("took %s: %v", took, err)
 		}
-		wantError(t, err, "from edge2: connections may not be made through it: ssh: rejected: administratively prohibited (open failed)")
+		wantError(t, err, `from edge2: connections may not be made through it: ssh: rejected: administratively prohibited ("open failed")`)
 		var says interface {
 			Code() string
 			Hint() string
