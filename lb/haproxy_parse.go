@@ -64,7 +64,7 @@ type oldWorker struct {
 
 // parseFrames reads what a script of ours printed; without its end mark it was cut.
 func parseFrames(out string) (*snapshot, error) {
-	head, ended := strings.CutSuffix(out, "== end\n")
+	head, _, ended := strings.Cut(out, "\n== end\n")
 	if !ended {
 		return nil, errors.New("cut short")
 	}
