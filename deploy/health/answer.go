@@ -103,12 +103,13 @@ func (c Check) ended(ctx context.Context, err error, format string) error {
 	}
 }
 
-// reason is err in the words of a person. The error of a channel through SSH is
-// known by its text alone: `ssh: rejected: connect failed ("Connection refused")`.
+// reason is err in the words of a person. What went wrong at the far end of a
+// channel through SSH is known by its text alone: the library says `ssh: rejected:
+// connect failed ("Connection refused")`, others leave out the brackets.
 func reason(err error) error {
 	text := err.Error()
-	if _, inner, ok := strings.Cut(text, "connect failed ("); ok {
-		text = strings.ToLower(strings.Trim(inner, `")`))
+	if _, inner, ok := strings.Cut(text, "connect failed"); ok && inner != "" {
+		text = strings.ToLower(strings.Trim(inner, ` :()"`))
 	}
 	var errno syscall.Errno
 	switch {

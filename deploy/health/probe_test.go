@@ -171,7 +171,8 @@ func TestProbeThroughAMachineThatForbidsIt(t *testing.T) {
 		{`ssh: rejected: unknown channel type ("unsupported channel type")`, `connections may not be made through it: ssh: rejected: unknown channel type ("unsupported channel type")`, true},
 		{`ssh: rejected: connect failed ("Connection refused")`, "connection refused", false},
 		{`edge1: dial: ssh: rejected: connect failed ("No route to host")`, "no route to host", false},
-		{"ssh: rejected: connect failed (Connection timed out)", "connection timed out", false},
+		{"edge1: dial 10.0.0.1:80: connect failed: Connection timed out", "connection timed out", false},
+		{"edge1: dial 10.0.0.1:80: administratively prohibited: open failed", "connections may not be made through it: edge1: dial 10.0.0.1:80: administratively prohibited: open failed", true},
 		{"edge1: connection lost", "edge1: connection lost", false},
 	} {
 		err := Check{}.Probe(t.Context(), failing(c.text), "10.0.0.1:80")
