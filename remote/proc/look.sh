@@ -8,6 +8,7 @@ R=$root/
 export R
 echo "now $(date +%s)"
 echo "me $me"
+echo "root $root"
 [ -d /proc/1 ] || echo "hidepid"
 
 plain() { timeout 10 "$@" 2>/dev/null; }
