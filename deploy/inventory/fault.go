@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -86,9 +87,16 @@ func (e *FaultsError) Hint() string {
 }
 
 // faults collects; readers go on after each.
-type faults struct{ list []Fault }
+type faults struct {
+	list []Fault
+	keys map[string]bool // that have a fault, a list's own key for those of its items
+}
 
 func (f *faults) add(at pos, key, text, hint string) {
+	if f.keys == nil {
+		f.keys = map[string]bool{}
+	}
+	f.keys[key], f.keys[lastIndex.ReplaceAllString(key, "")] = true, true
 	f.list = append(f.list, Fault{Line: at.line, Col: at.col, Key: key, Text: text, Hint: hint, Code: CodeInventory})
 }
 
@@ -97,12 +105,10 @@ func (f *faults) addNotYet(at pos, key, text, hint string) {
 	f.list[len(f.list)-1].Code = CodeNotYet
 }
 
-// on tells whether key, or something below it, has a fault already.
-func (f *faults) on(key string) bool {
-	return slices.ContainsFunc(f.list, func(x Fault) bool {
-		return x.Key == key || strings.HasPrefix(x.Key, key+"[")
-	})
-}
+var lastIndex = regexp.MustCompile(`\[\d+\]$`)
+
+// on tells whether key, or an item of its list, has a fault already.
+func (f *faults) on(key string) bool { return f.keys[key] }
 
 // err is nil without faults. Those without a place come last.
 func (f *faults) err(path string) error {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"sort"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -10,6 +11,7 @@ import (
 // gives them only for what it does not know.
 type indexer struct {
 	p     *unstable.Parser
+	lines []int // offsets at which lines begin
 	at    map[string]pos
 	sizes map[string]int // of the arrays of tables, by full key
 	table string         // full key of the table that the walk is in
@@ -23,7 +25,7 @@ const deepest = 6
 // for keys and tables, that of the value for the items of an array. data must
 // be well-formed.
 func index(data []byte) map[string]pos {
-	ix := &indexer{p: &unstable.Parser{}, at: map[string]pos{}, sizes: map[string]int{}}
+	ix := &indexer{p: &unstable.Parser{}, lines: lineStarts(data), at: map[string]pos{}, sizes: map[string]int{}}
 	ix.p.Reset(data)
 	for ix.p.NextExpression() {
 		switch e := ix.p.Expression(); e.Kind {
@@ -85,6 +87,19 @@ func (ix *indexer) mark(key string, n *unstable.Node) {
 	if _, ok := ix.at[key]; ok || n.Raw.Length == 0 {
 		return
 	}
-	start := ix.p.Shape(n.Raw).Start
-	ix.at[key] = pos{start.Line, start.Column}
+	offset := int(n.Raw.Offset)
+	line := sort.SearchInts(ix.lines, offset+1)
+	ix.at[key] = pos{line, offset - ix.lines[line-1] + 1}
+}
+
+// lineStarts are the offsets at which lines begin. The parser's own Shape
+// counts from the top of the file for every key.
+func lineStarts(data []byte) []int {
+	starts := []int{0}
+	for i, c := range data {
+		if c == '\n' {
+			starts = append(starts, i+1)
+		}
+	}
+	return starts
 }

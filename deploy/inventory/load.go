@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// maxSize bounds the file; a thousand hosts need a tenth of it.
-const maxSize = 1 << 20
+// maxSize bounds the file: three thousand hosts, each written out.
+const maxSize = 256 << 10
 
 // Load returns the inventory in the file at path. The error is a *FaultsError
 // with all that is wrong: with the file, or with what it says.

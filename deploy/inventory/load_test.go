@@ -102,7 +102,7 @@ func TestLoadRefusesAFileThatIsTooLarge(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("#\n", maxSize)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, path, path+": is larger than 1024 KiB: not an inventory", "inventory.example.toml shows every key with its default")
+	refused(t, path, path+": is larger than 256 KiB: not an inventory", "inventory.example.toml shows every key with its default")
 }
 
 func TestRelativePathsAreRelativeToTheFileAsItWasNamed(t *testing.T) {

@@ -13,10 +13,16 @@ func (b *builder) machines() {
 		b.lbFrom = append(b.lbFrom, s)
 	}
 	for _, s := range b.several("host", "a host") {
+		if len(b.inv.Hosts) > maxHosts {
+			break
+		}
 		for _, h := range b.hosts(s) {
 			b.inv.Hosts = append(b.inv.Hosts, h)
 			b.hostFrom = append(b.hostFrom, s)
 		}
+	}
+	if n := len(b.inv.Hosts); n > maxHosts {
+		b.add(b.placeOf(b.root.kids["host"]), "host", fmt.Sprintf("more than %d hosts", maxHosts), "")
 	}
 	b.unlikeLBs()
 	b.unlikeHosts()

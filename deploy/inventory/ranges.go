@@ -6,8 +6,12 @@ import (
 	"strconv"
 )
 
-// maxRange bounds one range: beyond it a typing error is likelier than a fleet.
-const maxRange = 4096
+// maxRange bounds one range, maxHosts all of them: beyond it a typing error is
+// likelier than a fleet.
+const (
+	maxRange = 4096
+	maxHosts = 10000
+)
 
 var rangeRef = regexp.MustCompile(`\[(\d+):(\d+)\]`)
 
