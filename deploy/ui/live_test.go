@@ -56,7 +56,9 @@ func (term *terminal) want(t *testing.T, when, want string) {
 
 func live(width int) (*UI, *terminal, *bytes.Buffer) {
 	term, out := &terminal{width: width}, &bytes.Buffer{}
-	return New(Options{App: "shop", Out: out, Err: term, Live: true, Names: []string{"web1", "web2", "edge1"}, Width: func() int { return width }}), term, out
+	u := New(Options{Out: out, Err: term, Live: true, Width: func() int { return width }})
+	u.Fleet("shop", "web1", "web2", "edge1")
+	return u, term, out
 }
 
 func TestLiveShowsOneBarBelowTheStory(t *testing.T) {

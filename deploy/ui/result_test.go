@@ -8,8 +8,8 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy"
 )
 
-// fleet is hosts from "web1 done v2, web2 stuck v1: reason".
-func fleet(text string) map[string]deploy.HostResult {
+// hostsOf is hosts from "web1 done v2, web2 stuck v1: reason".
+func hostsOf(text string) map[string]deploy.HostResult {
 	hosts := map[string]deploy.HostResult{}
 	for one := range strings.SplitSeq(text, ", ") {
 		var name, phase, release string
@@ -57,9 +57,9 @@ interrupted: shop v2 on 0 of 2 hosts after 6.1s; at least 1 of 2 served; v1 befo
 	} {
 		r := deploy.Result{Outcome: c.outcome, Revision: "v2", Previous: "v1", MinServingSeen: 1, ElapsedMS: 6100}
 		if c.hosts != "" {
-			r.Hosts = fleet(c.hosts)
+			r.Hosts = hostsOf(c.hosts)
 		}
-		stdout, stderr := play(Options{App: "shop", Quiet: true}, nil, &r)
+		stdout, stderr := play(Options{Quiet: true}, nil, &r)
 		wantText(t, string(c.outcome)+" "+c.hosts, stdout+stderr, c.want)
 	}
 }

@@ -41,12 +41,15 @@ func newStory(o Options) *story {
 	if o.Quiet || o.JSON {
 		threshold = alarm
 	}
-	name, now := 4, time.Now()
-	for _, n := range o.Names {
-		name = max(name, len(n), len(everyone))
-	}
-	return &story{threshold: threshold - o.Verbose, color: o.Color, name: name,
+	now := time.Now()
+	return &story{threshold: threshold - o.Verbose, color: o.Color, name: 4,
 		hosts: map[string]*standing{}, moved: now, spoke: now}
+}
+
+func (s *story) align(names []string) {
+	for _, n := range append(names, everyone) {
+		s.name = max(s.name, len(clean(n)))
+	}
 }
 
 func (s *story) standing(host string) *standing {

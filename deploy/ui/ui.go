@@ -14,8 +14,6 @@ import (
 // Options say where output goes and how much of it.
 type Options struct {
 	Out, Err io.Writer // the result; the story
-	App      string    // named in the result
-	Names    []string  // of hosts and balancers, for columns that are straight from the first line on
 	JSON     bool      // events and result as NDJSON on Out
 	Quiet    bool      // warnings, errors and the result only
 	Verbose  int
@@ -33,7 +31,7 @@ const (
 // stands still (Ctrl-S, a pager) must not hold up a rollout that has hosts out.
 type UI struct {
 	mu     sync.Mutex
-	queue  []any // deploy.Event, deploy.Result
+	queue  []any // deploy.Event, deploy.Result, fleet
 	closed bool
 	wake   chan struct{}
 	done   chan struct{}
@@ -42,6 +40,7 @@ type UI struct {
 
 	// What follows belongs to the goroutine that owns the terminal.
 	o      Options
+	fleet  fleet
 	story  *story
 	screen *screen
 	bar    bar
@@ -56,6 +55,16 @@ func New(o Options) *UI {
 	go u.own()
 	return u
 }
+
+// A fleet is what a result and straight columns need to know beforehand.
+type fleet struct {
+	app   string
+	names []string
+}
+
+// Fleet names the app, for the result, and the hosts and balancers, so that the
+// columns are straight from the first line on.
+func (u *UI) Fleet(app string, names ...string) { u.push(fleet{app, names}) }
 
 // Event shows e, in the order of the calls.
 func (u *UI) Event(e deploy.Event) {
@@ -150,6 +159,9 @@ func (u *UI) show(what any) {
 		return
 	}
 	switch what := what.(type) {
+	case fleet:
+		u.fleet = what
+		u.story.align(what.names)
 	case deploy.Event:
 		what = u.story.number(cleanEvent(what))
 		u.screen.print(u.story.tell(what))
@@ -167,7 +179,7 @@ func (u *UI) result(r deploy.Result) {
 	if u.o.JSON {
 		writeJSON(u.o.Out, r)
 	} else {
-		writeLines(u.o.Out, resultLines(u.o.App, r))
+		writeLines(u.o.Out, resultLines(u.fleet.app, r))
 	}
 	if r.Error != "" {
 		writeLines(u.o.Err, fault{text: r.Error, code: r.Code, hint: r.Hint}.lines())

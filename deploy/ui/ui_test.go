@@ -69,6 +69,9 @@ func play(o Options, events []deploy.Event, r *deploy.Result) (stdout, stderr st
 	var out, err bytes.Buffer
 	o.Out, o.Err = &out, &err
 	u := New(o)
+	if r != nil {
+		u.Fleet("shop", "web1", "web10", "edge1")
+	}
 	for _, e := range events {
 		u.Event(e)
 	}
@@ -96,7 +99,7 @@ func wantText(t *testing.T, what, got, want string) {
 
 func TestPlain(t *testing.T) {
 	r := aResult()
-	stdout, stderr := play(Options{App: "shop"}, aRollout(), &r)
+	stdout, stderr := play(Options{}, aRollout(), &r)
 	wantText(t, "stderr", stderr, `
 fleet  plan       v1 → v2 on 2 hosts, 1 at a time
 edge1  lock       held
