@@ -19,6 +19,14 @@ var revision = regexp.MustCompile(`^[A-Za-z0-9_+][A-Za-z0-9._+-]{0,63}$`)
 // . _ + -, and no leading dot or dash, which tools would take for more.
 func ValidRevision(s string) bool { return revision.MatchString(s) }
 
+// CheckRevision is nil for a valid revision, else says what one is.
+func CheckRevision(s string) error {
+	if ValidRevision(s) {
+		return nil
+	}
+	return fmt.Errorf("%s is not a revision: 1 to 64 of A-Z a-z 0-9 . _ + -, not leading with . or -", quote(s))
+}
+
 func match(pattern, what string) rule {
 	re := regexp.MustCompile(`^(?:` + pattern + `)$`)
 	return func(s string) string {

@@ -20,7 +20,7 @@ var presets = map[string]preset{
 	"custom":          {"", "", 30 * time.Second, 2 * time.Second},
 }
 
-// presetNames is every preset that is or will be, for oneOf and "did you mean".
+// presetNames is every preset that is or will be.
 var presetNames = append([]string{
 	"tableflip", "systemd-reload", "systemd-restart", "stop-start", "custom",
 }, laterPresets...)

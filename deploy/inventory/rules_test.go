@@ -101,6 +101,16 @@ func TestRevision(t *testing.T) {
 	}
 }
 
+func TestCheckRevisionSaysWhatOneIs(t *testing.T) {
+	want := `"a\tb" is not a revision: 1 to 64 of A-Z a-z 0-9 . _ + -, not leading with . or -`
+	if err := CheckRevision("a\tb"); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if err := CheckRevision("v2"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestJumpHops(t *testing.T) {
 	got, wrong := parseJump("ops@bastion:2222, [fd00::1]:22,10.0.0.1")
 	want := []Jump{{"ops", "bastion", 2222}, {"", "fd00::1", 22}, {"", "10.0.0.1", 22}}
