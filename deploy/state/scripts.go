@@ -14,7 +14,7 @@ import (
 // syntax error and does nothing. Strings are quoted by q; names were checked
 // against the lists of names.go before. A line of ours begins with a word that
 // only this call knows, so that no driver's output is taken for a refusal.
-// flock has no -w and no -E in busybox: timeout(1) does it.
+// flock has no -w and no -E in busybox.
 const text = `
 {{- define "begin" -}}
 exec timeout -k 5 {{.Limit}} sh -s <<'{{.Token}}'
@@ -46,10 +46,17 @@ fd_append() {
 }
 {{end}}
 
-{{- /* From here to the end of the script nobody else acts on this machine. */ -}}
+{{- /* From here to the end of the script nobody else acts on this machine. Not
+timeout and a flock that waits: the watcher that busybox timeout leaves behind for a
+second would inherit the lock. Each try is at least 10 ms. */ -}}
 {{- define "lock" -}}
 command exec 9>>"$fd_dir/act.lock" || fd_refuse dir
-timeout {{.Wait}} flock 9 || fd_refuse busy
+fd_tries=0
+until flock -n 9; do
+	[ "$fd_tries" -lt {{.Wait}}00 ] || fd_refuse busy
+	fd_tries=$((fd_tries + 1))
+	sleep 0.01 9>&- 2>/dev/null || sleep 1 9>&-
+done
 fd_epoch=0
 if [ -e "$fd_app/fence" ]; then
 	read -r fd_epoch fd_rest <"$fd_app/fence" || fd_epoch=
