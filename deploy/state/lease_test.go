@@ -106,18 +106,34 @@ func TestWaitingForTheLock(t *testing.T) {
 	})
 }
 
-// dead ends the whole of a session as a SIGKILL of flipdeploy does: its end of
-// the pipes closes.
-func (s *session) dead() { _ = s.WriteCloser.Close() }
-
-func TestTheLockIsFreeWithinASecondOfTheHoldersDeath(t *testing.T) {
+func TestTheLockIsFreeWithinASecondOfASIGKILL(t *testing.T) {
 	inShells(t, func(t *testing.T, m *machine) {
 		s := m.store(t, t.TempDir(), "shop")
-		ctx, l := acquire(t, s, ana, Terms{Beat: 50 * time.Millisecond})
-		m.last.dead()
-		within(t, "free after the connection's end", free(t, s), time.Second)
-		ends(t, ctx, time.Second)
-		l.Release()
+		c, _ := m.holder(t, s.dir)
+		_, _, err := Acquire(t.Context(), []*Store{s}, bob)
+		says(t, err, heldByAna, "FD-LOCKED", hintLocked)
+		ok(t, c.Process.Kill())
+		within(t, "free after SIGKILL", free(t, s), time.Second)
+	})
+}
+
+// A frozen run keeps its connection. When it wakes it finds the lock lost before
+// it does anything else.
+func TestAStoppedRunLosesTheLockAfterTheSilenceAndKnowsItWhenItWakes(t *testing.T) {
+	inShells(t, func(t *testing.T, m *machine) {
+		s := m.store(t, t.TempDir(), "shop")
+		c, lines := m.holder(t, s.dir)
+		ok(t, c.Process.Signal(syscall.SIGSTOP))
+		took := free(t, s)
+		within(t, "free after SIGSTOP", took, 2*time.Second)
+		if took < 700*time.Millisecond {
+			t.Errorf("free after %s, before the silence has passed", took)
+		}
+		ok(t, c.Process.Signal(syscall.SIGCONT))
+		equal(t, lines.Scan(), true)
+		if !strings.HasPrefix(lines.Text(), "lock lost on edge1: ") {
+			t.Errorf("it woke up and said %q", lines.Text())
+		}
 	})
 }
 
@@ -137,17 +153,6 @@ func TestTheLockIsFreeWhenTheShellIsKilledThoughItsChildReadsOn(t *testing.T) {
 		var lost *LostError
 		equal(t, errors.As(l.Err(), &lost), true)
 		_ = syscall.Kill(-victim.cmd.Process.Pid, syscall.SIGKILL)
-	})
-}
-
-// A frozen flipdeploy sends no beat; its machine lives and the connection stands.
-func TestAFrozenHolderLosesTheLockAfterTheSilence(t *testing.T) {
-	inShells(t, func(t *testing.T, m *machine) {
-		s := m.store(t, t.TempDir(), "shop")
-		ctx, l := acquire(t, s, ana, Terms{Silence: time.Second, Beat: time.Hour, Limit: time.Minute})
-		within(t, "free after silence", free(t, s), 2*time.Second)
-		equal(t, ends(t, ctx, time.Second).Error(), "lock lost on edge1: the remote shell ended")
-		l.Release()
 	})
 }
 

@@ -1,9 +1,11 @@
 package state
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -16,7 +18,44 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is also a run of its own that holds the lock until it is killed:
+// what SIGKILL and SIGSTOP do is seen only on a process.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("STATE_TEST_HOLD"); dir != "" {
+		holdForever(dir, os.Getenv("STATE_TEST_SHELL"))
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func holdForever(dir, shell string) {
+	m := &machine{path: shell}
+	s := New("edge1", dir, "shop", m, m, false)
+	ctx, l, err := AcquireWait(context.Background(), []*Store{s}, ana, Terms{Beat: 100 * time.Millisecond, Silence: time.Second, Limit: 500 * time.Millisecond})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("held")
+	<-ctx.Done()
+	fmt.Println(context.Cause(ctx))
+	l.Release()
+}
+
+// holder is another process that holds the lock; what it says comes line by line.
+func (m *machine) holder(t *testing.T, dir string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), "STATE_TEST_HOLD="+dir, "STATE_TEST_SHELL="+m.path)
+	out, err := c.StdoutPipe()
+	ok(t, err)
+	ok(t, c.Start())
+	t.Cleanup(func() { _ = c.Process.Kill(); _ = c.Wait() })
+	lines := bufio.NewScanner(out)
+	equal(t, lines.Scan(), true)
+	equal(t, lines.Text(), "held")
+	return c, lines
+}
 
 // machine is this one, as a balancer: scripts run for real, in a shell of choice.
 type machine struct {
