@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -30,6 +31,8 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("building the test app: %v\n%s", err, out))
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "6") // they mostly wait
 	code := m.Run()
 	os.RemoveAll(dir)
 	if err := goleak.Find(); code == 0 && err != nil {

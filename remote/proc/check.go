@@ -130,7 +130,7 @@ func (a *App) rightsVars(s spot) map[string]string {
 		needs = "systemctl"
 	}
 	return map[string]string{
-		"sudo": flag(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
+		"sudo": onOff(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
 		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs,
 		"start": shellescape.QuoteCommand(a.cfg.Start), "stop": shellescape.QuoteCommand(a.cfg.Stop),
 	}

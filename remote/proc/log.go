@@ -32,7 +32,7 @@ func (a *App) readLog(ctx context.Context, since, from int64) []string {
 	}
 	out, err := a.run.Run(ctx, header(map[string]string{
 		"unit": a.cfg.Unit, "log": a.cfg.Log, "since": when, "from": strconv.FormatInt(from, 10),
-		"sudo": flag(a.cfg.Sudo), "notes": notes,
+		"sudo": onOff(a.cfg.Sudo), "notes": notes,
 	})+logScript)
 	if err != nil {
 		return nil

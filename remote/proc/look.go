@@ -39,7 +39,7 @@ func (a *App) lookScript() string {
 	return header(map[string]string{
 		"releases": a.cfg.ReleasesDir, "prefix": prefix, "suffix": suffix,
 		"unit": a.cfg.Unit, "props": props, "pidfile": a.cfg.PIDFile,
-		"port": strconv.Itoa(a.cfg.Port), "address": a.cfg.Address, "sudo": flag(a.cfg.Sudo),
+		"port": strconv.Itoa(a.cfg.Port), "address": a.cfg.Address, "sudo": onOff(a.cfg.Sudo),
 		"known": a.known(), "log": a.cfg.Log, "notes": a.notes(),
 	}) + lookScript
 }
@@ -77,7 +77,7 @@ func header(vars map[string]string) string {
 	return b.String()
 }
 
-func flag(on bool) string {
+func onOff(on bool) string {
 	if on {
 		return "1"
 	}

@@ -102,13 +102,13 @@ func (a *App) trigger(ctx context.Context, main *process) (string, error) {
 	return a.act(ctx, signalScript, map[string]string{
 		"pid": strconv.Itoa(main.pid), "start": strconv.FormatUint(main.start, 10),
 		"exe": main.ino, "uid": strconv.Itoa(main.uid),
-		"signal": a.cfg.Signal, "sudo": flag(a.cfg.Sudo),
+		"signal": a.cfg.Signal, "sudo": onOff(a.cfg.Sudo),
 	})
 }
 
 func (a *App) askUnit(ctx context.Context, verb, main string) (string, error) {
 	return a.act(ctx, unitScript, map[string]string{
-		"verb": verb, "unit": a.cfg.Unit, "main": main, "sudo": flag(a.cfg.Sudo),
+		"verb": verb, "unit": a.cfg.Unit, "main": main, "sudo": onOff(a.cfg.Sudo),
 	})
 }
 

@@ -221,6 +221,6 @@ func (a *App) lateDeath(ctx context.Context, why error) error {
 	if a.before != nil {
 		since = a.before.facts
 	}
-	e.evidence = a.readLog(ctx, since.now, since.logSize)
+	e.evidence = a.logSince(ctx, since)
 	return e
 }

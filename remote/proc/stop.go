@@ -160,7 +160,7 @@ func (a *App) signal(ctx context.Context, list []*process, name string) error {
 		victims = append(victims, fmt.Sprintf("%d:%d", p.pid, p.start))
 	}
 	_, err := a.act(ctx, killScript, map[string]string{
-		"victims": strings.Join(victims, " "), "signal": name, "sudo": flag(a.cfg.Sudo),
+		"victims": strings.Join(victims, " "), "signal": name, "sudo": onOff(a.cfg.Sudo),
 	})
 	return err
 }

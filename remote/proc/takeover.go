@@ -173,9 +173,10 @@ func (a *App) heard(ctx context.Context, main *process) error {
 	return nil
 }
 
-// logSince waits a moment for a journal that has not got the last words yet.
+// logSince waits a moment for a journal that has not got the last words yet. Of an
+// app that wrote nothing since, it is the last lines of before.
 func (a *App) logSince(ctx context.Context, since facts) []string {
-	for range 3 {
+	for range 2 {
 		if lines := a.readLog(ctx, since.now, since.logSize); len(lines) > 0 {
 			return lines
 		}
@@ -183,5 +184,5 @@ func (a *App) logSince(ctx context.Context, since facts) []string {
 			break
 		}
 	}
-	return nil
+	return a.Log(ctx)
 }

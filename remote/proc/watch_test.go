@@ -1,0 +1,135 @@
+package proc
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// testConfig has its releases in /r.
+func testConfig() *Config {
+	a := New(Config{Port: 80, ReleasesDir: "/r", EntryOf: func(id string) string { return "/r/" + id + "/app" }}, nil)
+	return &a.cfg
+}
+
+const entries = "root /r\nentry 1:1 /r/v1/app\nentry 1:2 /r/v2/app\n"
+
+// Processes, as the host tells of them: who, parent, start, children's faults, program.
+const (
+	old      = "proc 10 1 100 S 7\nino 10 1:1\n"
+	oldReap  = "proc 10 1 100 S 9\nino 10 1:1\n"
+	oldExec  = "proc 10 1 100 S 7\nino 10 1:2\n"
+	listens  = "listen 10\n"
+	child    = "proc 20 10 200 S 0\nino 20 1:2\n"
+	orphan   = "proc 20 1 200 S 0\nino 20 1:2\n"
+	wrong    = "proc 20 1 200 S 0\nino 20 1:1\n"
+	unseen   = "proc 20 10 200 S 0\n"
+	zombie   = "proc 20 10 200 Z 0\n"
+	newcome  = "listen 20\n"
+	helper   = "proc 30 10 300 S 0\nino 30 9:9\nexe 30 /usr/bin/git\n"
+	active   = "unit ActiveState=active\nunit MainPID=10\nunit NRestarts=0\n"
+	failed   = "unit ActiveState=failed\nunit MainPID=0\nunit NRestarts=0\n"
+	again    = "unit ActiveState=activating\nunit SubState=auto-restart\nunit NRestarts=0\n"
+	counted  = "unit ActiveState=active\nunit MainPID=20\nunit NRestarts=1\n"
+	queued   = "unit ActiveState=inactive\nunit MainPID=0\nunit Job=17\nunit NRestarts=0\n"
+	noReload = "unit ActiveState=active\nunit MainPID=10\nunit NRestarts=0\nunit ReloadResult=exit-code\n"
+)
+
+func look(t *testing.T, c *Config, text string) facts {
+	t.Helper()
+	f, complete := parse([]byte(entries+text+"end\n"), c)
+	if !complete {
+		t.Fatalf("cut short: %q", text)
+	}
+	c.narrow(&f)
+	return f
+}
+
+type sight struct {
+	at   time.Duration
+	text string
+	want Verdict
+}
+
+const ms = time.Millisecond
+
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		kind   trigger
+		before string
+		then   []sight
+	}{
+		{"hands over", reload, listens + old, []sight{
+			{0, listens + old, waiting},
+			{100 * ms, listens + newcome + old + child, waiting}, // the child has the socket before it is ready
+			{200 * ms, newcome + old + child, taken},
+		}},
+		{"old is gone at once", reload, listens + old, []sight{{200 * ms, newcome + orphan, taken}}},
+		{"same pid, new program", reload, listens + old, []sight{{0, listens + old, waiting}, {900 * ms, listens + oldExec, taken}}},
+		{"workers of a master", reload, "listen 10\nlisten 11\n" + old + "proc 11 10 101 S 0\nino 11 1:1\n", []sight{
+			{100 * ms, "listen 10\nlisten 11\nlisten 20\n" + old + "proc 11 10 101 S 0\nino 11 1:1\n" + child, waiting},
+			{200 * ms, "listen 10\nlisten 20\n" + old + child, taken},
+		}},
+		{"only the app can tell", reload, listens + old, []sight{{100 * ms, newcome + unseen, unproven}}},
+		{"another release", reload, listens + old, []sight{
+			{100 * ms, newcome + wrong, waiting}, {300 * ms, newcome + wrong, waiting}, {400 * ms, newcome + wrong, Wrong}}},
+		{"a wrapper that execs later", reload, listens + old, []sight{
+			{100 * ms, newcome + wrong, waiting}, {200 * ms, newcome + orphan, taken}}},
+		{"nothing happens", reload, listens + old, []sight{{9 * time.Second, listens + old, waiting}, {10 * time.Second, listens + old, Ignored}}},
+		{"a helper is no takeover", reload, listens + old, []sight{{time.Second, listens + old + helper, waiting}, {10 * time.Second, listens + old + helper, Ignored}}},
+		{"ExecReload ends with an error", reload, active + listens + old, []sight{
+			{100 * ms, noReload + listens + old, waiting}, {time.Second, noReload + listens + old, Ignored}}},
+		{"child dies", reload, listens + old, []sight{
+			{100 * ms, listens + old + child, waiting},
+			{200 * ms, listens + oldReap, waiting}, {1099 * ms, listens + oldReap, waiting}, {1100 * ms, listens + oldReap, Refused}}},
+		{"child dies and comes again", reload, listens + old, []sight{
+			{100 * ms, listens + old + child, waiting}, {500 * ms, listens + old, waiting},
+			{900 * ms, listens + old + strings.ReplaceAll(child, "20", "21"), waiting}, {1800 * ms, listens + old, waiting}, {1900 * ms, listens + old, Refused}}},
+		{"child dies unseen", reload, listens + old, []sight{
+			{100 * ms, listens + oldReap, waiting}, {3 * time.Second, listens + oldReap, waiting}, {3100 * ms, listens + oldReap, Refused}}},
+		{"child is a zombie", reload, listens + old, []sight{
+			{100 * ms, listens + old + zombie, waiting}, {3100 * ms, listens + old + zombie, Refused}}},
+		{"child hangs", reload, listens + old, []sight{
+			{20 * time.Second, listens + newcome + old + child, waiting}, {30 * time.Second, listens + newcome + old + child, Hung}}},
+		{"both serve", reload, listens + old, []sight{{30 * time.Second, listens + newcome + old + child + "pidfile 20\n", Stalled}}},
+		{"dies of the signal", reload, listens + old, []sight{{100 * ms, "", waiting}, {599 * ms, "", waiting}, {600 * ms, "", Dead}}},
+		{"drains and ends", reload, listens + old, []sight{{100 * ms, old, waiting}, {5 * time.Second, old, waiting}, {6 * time.Second, "", waiting}, {7 * time.Second, "", Dead}}},
+		{"dies, the unit starts it again", reload, active + listens + old, []sight{{100 * ms, again, Dead}}},
+		{"was started again", reload, active + listens + old, []sight{{300 * ms, counted + newcome + orphan, Dead}}},
+		{"restart waits for its job", restart, active + listens + old, []sight{
+			{100 * ms, queued, waiting}, {5 * time.Second, queued, waiting}, {6 * time.Second, active + newcome + orphan, taken}}},
+		{"restart does not stop it", restart, active + listens + old, []sight{{10 * time.Second, active + listens + old, Ignored}}},
+		{"starts", start, "", []sight{{100 * ms, "", waiting}, {200 * ms, orphan, waiting}, {300 * ms, newcome + orphan, taken}}},
+		{"starts and fails", start, "", []sight{{100 * ms, failed, waiting}, {600 * ms, failed, Dead}}},
+		{"starts again and again", start, "", []sight{{100 * ms, active + orphan, waiting}, {400 * ms, counted + orphan, Dead}}},
+		{"starts and never listens", start, "", []sight{{29 * time.Second, orphan, waiting}, {30 * time.Second, orphan, Hung}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := testConfig()
+			f := look(t, cfg, c.before)
+			w := newWatch("v2", cfg.snapshot(f, spot{main: f.procs[10]}), c.kind, 30*time.Second)
+			for _, s := range c.then {
+				if got := w.see(look(t, cfg, s.text), s.at); got != s.want {
+					t.Fatalf("at %v: verdict %q, want %q", s.at, got, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestAStartCommandThatEndedWellMayHaveLeftAProcessBehind(t *testing.T) {
+	cfg := testConfig()
+	for _, c := range []struct {
+		command string
+		want    Verdict
+	}{{"exit=0", waiting}, {"exit=1", Dead}} {
+		w := newWatch("v2", cfg.snapshot(look(t, cfg, ""), spot{}), start, 30*time.Second)
+		w.helper = 99
+		text := "command " + c.command + "\n"
+		w.see(look(t, cfg, text), 0)
+		if got := w.see(look(t, cfg, text), 2*time.Second); got != c.want {
+			t.Errorf("%s: verdict %q, want %q", c.command, got, c.want)
+		}
+	}
+}
