@@ -24,6 +24,7 @@ do_seed() {
 	local version=$1 mode=${2:-ok} file id host
 	need_up
 	shift $(($# < 2 ? $# : 2))
+	# shellcheck disable=SC2046 # names
 	[ $# -gt 0 ] || set -- $(web_hosts)
 	file=$DIR/apps/$version-$mode/shop
 	do_build_app "$file" "$version" "$mode"

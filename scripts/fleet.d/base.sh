@@ -33,8 +33,9 @@ suite() { . /etc/os-release && echo "$VERSION_CODENAME"; }
 # mirror prints where this machine itself gets Debian from. It is asked at run
 # time, so that no file names one.
 mirror() {
-	apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' |
-		awk -v s="$(suite)" '$1 == s { print $2; exit }'
+	# shellcheck disable=SC2016 # apt's variables, not the shell's
+	apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 'Created-By: Packages' 'Component: main' |
+		awk -v s="$(suite)" '$1 == "Debian" && $2 == s { print $3; exit }'
 }
 
 base_id() { { suite; cat "$PARTS/base.sh"; } | sha256sum | cut -c1-12; }
@@ -58,10 +59,10 @@ build_base() {
 	chmod 755 "$tmp"
 	say "building the base image, once (about 100 s)"
 	debootstrap --variant=minbase --include="$PACKAGES" "$(suite)" "$tmp" "$mirror" >"$tmp.log" 2>&1 ||
-		{ tail -n 20 "$tmp.log"; rm -rf "$tmp"; die "debootstrap: see $tmp.log"; }
-	furnish_base "$tmp" >>"$tmp.log" 2>&1 || { rm -rf "$tmp"; die "base image: see $tmp.log"; }
+		{ tail -n 20 "$tmp.log"; rm -rf --one-file-system "$tmp"; die "debootstrap: see $tmp.log"; }
+	furnish_base "$tmp" >>"$tmp.log" 2>&1 || { rm -rf --one-file-system "$tmp"; die "base image: see $tmp.log"; }
 	rm -f "$tmp.log"
-	mv -T "$tmp" "$dir" 2>/dev/null || rm -rf "$tmp"
+	mv -T "$tmp" "$dir" 2>/dev/null || rm -rf --one-file-system "$tmp"
 	[ -d "$dir" ] || die "base image: rename to $dir"
 }
 

@@ -32,7 +32,7 @@ type count struct {
 }
 
 func newTally() *tally {
-	t := &tally{classes: map[string]*count{}, failures: map[string]int{}, versions: map[string]int{}}
+	t := &tally{texts: []string{}, classes: map[string]*count{}, failures: map[string]int{}, versions: map[string]int{}}
 	for _, c := range classes {
 		t.classes[c.name] = &count{}
 	}
