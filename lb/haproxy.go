@@ -23,6 +23,10 @@ type HAProxyConfig struct {
 	// GracefulReload says that a stray request harms nobody while the host's release
 	// is replaced: the app's socket stays open. Only then may maint be skipped.
 	GracefulReload bool
+	// MaintKeepsSessions says that no server has on-marked-down shutdown-sessions,
+	// which cannot be read at run time: requests in flight survive maint. Only then
+	// do sticky clients that never pause leave; else they end in a BusyError.
+	MaintKeepsSessions bool
 }
 
 // HAProxy drives one HAProxy over its runtime socket. It may be used by several

@@ -132,9 +132,12 @@ func (l load) words() string {
 }
 
 // ripe tells whether drain has done what it can: idle in three polls, or half of
-// the time is gone, requests keep coming and none is in flight just now.
+// the time is gone, requests keep coming and maint would cut none of them.
 func (w *wait) ripe() bool {
-	return w.still >= stillPolls || w.arriving && w.now.idle() && time.Now().After(w.hurryAt)
+	if w.still >= stillPolls {
+		return true
+	}
+	return w.arriving && time.Now().After(w.hurryAt) && (w.now.idle() || w.h.cfg.MaintKeepsSessions)
 }
 
 // beyondDrain puts the host into maint unless that is proven unneeded. Requests that
@@ -145,7 +148,7 @@ func (w *wait) beyondDrain(ctx context.Context, s *snapshot, st standing) (done 
 		return true, nil
 	}
 	w.say("to maint: " + why)
-	after, err := w.h.turn(ctx, w.act, w.host, s, st.roots, "maint", "")
+	after, err := w.h.turn(ctx, w.act, w.host, s, st.roots, "maint", w.h.mayBeBusy())
 	switch reason(err) {
 	case "":
 	case "busy", "restarted":
@@ -157,6 +160,14 @@ func (w *wait) beyondDrain(ctx context.Context, s *snapshot, st standing) (done 
 	}
 	w.still, w.now = 0, load{}
 	return false, w.h.remember(w.host, after, true)
+}
+
+// mayBeBusy tells the script that sessions are no reason to leave a host in drain.
+func (h *HAProxy) mayBeBusy() string {
+	if h.cfg.MaintKeepsSessions {
+		return "busy\n"
+	}
+	return ""
 }
 
 // late is the error when time is up, and the host still works.

@@ -73,6 +73,7 @@ func bitsWord(s string) string {
 
 func (h *HAProxy) failed(what string, w []string) error {
 	rest := strings.Join(w, " ")
+	w = append(w, "")
 	switch what {
 	case "no-tool":
 		return fault("FD-LB-NO-SOCKET-TOOL", "on the balancer: apt-get install socat",
@@ -81,7 +82,7 @@ func (h *HAProxy) failed(what string, w []string) error {
 		return fault("FD-LB-SOCKET-MISSING", "add `stats socket "+h.cfg.Socket+" mode 660 level admin` to HAProxy's global section, or correct `socket`",
 			"socket %s does not exist", rest)
 	case "no-socket":
-		return fault("FD-LB-SOCKET-MISSING", "remove that file and reload HAProxy", "%s is no socket", rest)
+		return fault("FD-LB-SOCKET-MISSING", "remove that file and reload HAProxy", "%s is no socket", w[0])
 	case "denied":
 		return denied(rest)
 	case "ask":
@@ -113,14 +114,15 @@ func level(have string) *Fault {
 func (h *HAProxy) unasked(rest string) error {
 	status, words, _ := strings.Cut(rest, " ")
 	switch {
+	case status == "124":
+		words = "no answer within 12s"
+	case status == "126", status == "127": // the tool itself is broken
 	case strings.Contains(words, "Connection refused"):
 		return fault("FD-LB-SOCKET-STALE", "start HAProxy: systemctl status haproxy", "nobody listens on socket %s", h.cfg.Socket)
 	case strings.Contains(words, "No such file"):
 		return h.failed("missing", []string{h.cfg.Socket})
 	case strings.Contains(words, "ermission denied"), strings.Contains(words, "a password is required"):
 		return denied(h.cfg.Socket)
-	case status == "124":
-		words = "no answer within 12s"
 	}
 	return fault("FD-LB-SOCKET", "ask it by hand: echo 'show info' | socat -t10 - UNIX-CONNECT:"+h.cfg.Socket, "socket %s: %s", h.cfg.Socket, words)
 }

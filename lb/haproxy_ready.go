@@ -43,6 +43,7 @@ type rise struct {
 	brokenAt time.Time
 	last     *snapshot
 	sunk     bool // it was in maint
+	fresh    bool // a new check was asked for, where one was needed
 }
 
 // step looks once and does what is next: maint to drain, drain to ready when the
@@ -117,18 +118,21 @@ func (l Left) halfBack(host string, s *snapshot, err error) (standing, error) {
 
 // next does one act, or none while checks are waited for (nil, nil).
 func (r *rise) next(ctx context.Context, s *snapshot, st standing) (*snapshot, error) {
-	var sunk, waiting []*server
-	fresh := ""
+	var waiting []*server
+	unchecked := ""
 	for _, v := range st.roots {
 		if v.out() == forcedMaint {
-			sunk = append(sunk, v)
-			fresh += freshCheck(v)
-		} else if v.checked() && !v.full() {
+			return r.surface(ctx, s, st.roots)
+		}
+		if v.checked() && !v.full() {
 			waiting = append(waiting, v)
 		}
+		if v.checked() && v.fall == 1 {
+			unchecked += "fresh " + v.key() + "\n"
+		}
 	}
-	if len(sunk) > 0 {
-		return r.surface(ctx, s, st.roots, fresh)
+	if r.sunk && !r.fresh && unchecked != "" {
+		return r.recheck(ctx, s, st.roots, unchecked)
 	}
 	if len(waiting) > 0 {
 		r.tell(waiting[0])
@@ -137,18 +141,18 @@ func (r *rise) next(ctx context.Context, s *snapshot, st standing) (*snapshot, e
 	return r.h.turn(ctx, r.act, r.host, s, st.roots, "ready", "")
 }
 
-// freshCheck asks for one new check where leaving maint alone would not: with fall 1
-// a check that has not run since counts as full.
-func freshCheck(v *server) string {
-	if v.fall == 1 && v.checked() {
-		return "fresh " + v.key() + "\n"
-	}
-	return ""
+// recheck asks for a new check where leaving maint alone brings none: with fall 1 a
+// server that was not checked since counts as full. (In maint HAProxy does not show
+// fall.)
+func (r *rise) recheck(ctx context.Context, s *snapshot, roots []*server, which string) (*snapshot, error) {
+	after, err := r.h.turn(ctx, r.act, r.host, s, roots, "drain", which)
+	r.fresh = r.fresh || err == nil
+	return after, err
 }
 
 // surface takes host from maint to drain: checks run again, requests do not come.
-func (r *rise) surface(ctx context.Context, s *snapshot, roots []*server, fresh string) (*snapshot, error) {
-	after, err := r.h.turn(ctx, r.act, r.host, s, roots, "drain", fresh)
+func (r *rise) surface(ctx context.Context, s *snapshot, roots []*server) (*snapshot, error) {
+	after, err := r.h.turn(ctx, r.act, r.host, s, roots, "drain", "")
 	if err != nil {
 		return nil, err
 	}

@@ -176,7 +176,7 @@ func slow(t testing.TB, r *Rig, d time.Duration) (wait func() error) {
 	done := make(chan error, 2*len(r.Backends))
 	for range cap(done) {
 		go func() {
-			_, err := Get(r.Addr, "/slow?for="+d.String())
+			_, err := Get(r.Addr, "/slow?for="+d.String(), "")
 			done <- err
 		}()
 	}
@@ -326,7 +326,7 @@ func counters(t *testing.T, r *Rig) {
 	before, err := r.Driver.Counters(ctx, "web1")
 	must(t, err)
 	for range 4 {
-		_, _ = Get(r.Addr, "/broken")
+		_, _ = Get(r.Addr, "/broken", "")
 	}
 	after, err := r.Driver.Counters(ctx, "web1")
 	must(t, err)

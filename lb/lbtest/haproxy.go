@@ -33,7 +33,7 @@ func StartHAProxy(t testing.TB, pools string) *HAProxy {
 	dir, err := os.MkdirTemp("", "fdlb")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	h := &HAProxy{t: t, Dir: dir, Addr: freeAddr(t), Socket: dir + "/admin.sock", Master: dir + "/master.sock"}
+	h := &HAProxy{t: t, Dir: dir, Addr: FreeAddr(t), Socket: dir + "/admin.sock", Master: dir + "/master.sock"}
 	h.Write(pools)
 	h.cmd = exec.Command("haproxy", "-W", "-S", h.Master, "-f", filepath.Join(dir, "haproxy.cfg"))
 	h.cmd.Stdout, h.cmd.Stderr = &h.log, &h.log
@@ -65,7 +65,8 @@ frontend in
 	must(h.t, os.WriteFile(filepath.Join(h.Dir, "haproxy.cfg"), []byte(text), 0o600))
 }
 
-func freeAddr(t testing.TB) string {
+// FreeAddr is an address on loopback where nobody listens just now.
+func FreeAddr(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.2:0")
 	must(t, err)
 	defer l.Close()

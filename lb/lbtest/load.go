@@ -145,11 +145,11 @@ func ask(c net.Conn, r *bufio.Reader, path, cookie string, keep bool) (string, e
 }
 
 // Get asks once, on a connection of its own.
-func Get(addr, path string) (string, error) {
+func Get(addr, path, cookie string) (string, error) {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		return "", err
 	}
 	defer c.Close()
-	return ask(c, bufio.NewReader(c), path, "", false)
+	return ask(c, bufio.NewReader(c), path, cookie, false)
 }
