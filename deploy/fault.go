@@ -89,6 +89,9 @@ func refusal(err error) string {
 	return ""
 }
 
+// codeDrainTimeout is a balancer's word for requests still in flight in the end.
+const codeDrainTimeout = "FD-DRAIN-TIMEOUT"
+
 // Reasons of a refusal, as balancers and their state give them.
 const (
 	RefusedFloor   = "floor"   // too few would serve

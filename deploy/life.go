@@ -15,10 +15,11 @@ type life struct {
 	plan PlannedHost
 	lbs  []Balancer // those that carry the host
 
+	held    bool      // an earlier run left it out
 	changed bool      // flipped to another release and not undone
 	readied bool      // putting it back was begun: some balancers may send requests again
 	out     time.Time // since when the host is out
-	since   time.Time // since when it is in its phase
+	since   time.Time // of the last drain
 }
 
 // An ending is what became of a host.
@@ -52,6 +53,7 @@ func (l *life) forward(ctx context.Context) ending {
 	if err := l.bake(ctx); err != nil {
 		return l.failedBake(ctx, err)
 	}
+	l.phase(Done, RevisionOf(l.plan.To))
 	l.outcome(ctx, Done, l.plan.To, "")
 	return ending{phase: Done, changed: l.changed}
 }
@@ -114,7 +116,6 @@ func (l *life) putBack(ctx context.Context) error {
 // notTaken: the host was not taken out, or is back as it was found.
 func (l *life) notTaken(err error) ending {
 	var nb *notBack
-	var busy interface{ StillBusy() bool }
 	reason := refusal(err)
 	switch {
 	case errors.As(err, &nb):
@@ -125,7 +126,7 @@ func (l *life) notTaken(err error) ending {
 		return ending{phase: Staged, blocked: true, err: err}
 	case reason == RefusedForeign || reason == RefusedOut || reason == RefusedChanged:
 		return ending{phase: LeftOut, err: err}
-	case errors.As(err, &busy):
+	case CodeOf(err) == codeDrainTimeout:
 		return ending{phase: Staged, pause: true, err: err}
 	}
 	return ending{phase: Staged, failed: true, pause: true, err: err}
@@ -148,7 +149,7 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 		l.run.warn(l.host.Name(), "", "FD-TAKEN-OVER", "a person took the host over: left as it is")
 		_ = l.unclaim(ctx) // the mark of a host that is no longer ours; the next run drops it else
 		return ending{phase: LeftOut, changed: l.changed, err: err}
-	case l.run.hard(ctx):
+	case l.run.hard():
 		return ending{phase: l.run.phaseOf(l.host.Name()), changed: l.changed, err: err}
 	}
 	turned := errors.Is(err, errTurned)
@@ -200,6 +201,12 @@ func (l *life) back(ctx context.Context) ending {
 	l.changed = true
 	ctx, cancel := context.WithTimeoutCause(ctx, l.run.Timing.Host, errHostDeadline)
 	defer cancel()
+	if l.held {
+		if err := l.retake(ctx); err != nil {
+			return l.notUndone(err)
+		}
+		return l.undo(ctx)
+	}
 	if err := l.takeOut(ctx); err != nil {
 		e := l.notTaken(err)
 		e.changed = true
@@ -219,13 +226,11 @@ func both(a, b func() error) error {
 	return errors.Join(<-c, err)
 }
 
-// withLog adds the app's last log lines where the error has no evidence.
+// withLog adds the app's last log lines to the evidence.
 func (l *life) withLog(ctx context.Context, f *Fault) *Fault {
-	if len(f.Evidence()) == 0 {
-		ctx, cancel := kept(ctx)
-		defer cancel()
-		f.Evidence_ = l.host.Log(ctx)
-	}
+	ctx, cancel := kept(ctx)
+	defer cancel()
+	f.Evidence_ = append(f.Evidence(), l.host.Log(ctx)...)
 	return f
 }
 
@@ -240,12 +245,14 @@ func (l *life) budget() Budget {
 }
 
 func (l *life) phase(p Phase, detail string) {
-	now := time.Now()
 	e := Event{Kind: KindHost, Host: l.host.Name(), Phase: p, Detail: detail}
-	if !l.since.IsZero() {
-		e.ElapsedMS = now.Sub(l.since).Milliseconds()
+	switch p {
+	case Draining:
+		l.since = time.Now()
+	case Drained, Done, RolledBack:
+		e.ElapsedMS = time.Since(l.since).Milliseconds()
+	default:
 	}
-	l.since = now
 	l.run.setPhase(l.host.Name(), p)
 	l.run.emit(e)
 }

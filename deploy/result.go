@@ -22,7 +22,13 @@ func (x *run) finish() Result {
 	res.Outcome = outcomeOf(views, dir, x.stop.Err() != nil, pause != nil || x.ctx.Err() != nil, x.Direction)
 	res.Exit = res.Outcome.Exit()
 	x.explain(&res, pause)
-	if closes(res.Outcome) {
+	if x.Direction == Back { // an unfinished rollout was undone
+		res.Revision, res.Previous = x.Plan.Previous, x.Plan.Revision
+	}
+	switch {
+	case closes(res.Outcome) && x.Direction == Back:
+		x.close(OutcomeRolledBack)
+	case closes(res.Outcome):
 		x.close(res.Outcome)
 	}
 	return res

@@ -19,7 +19,8 @@ type Rollout struct {
 	Journal   Journal
 	Emit      func(Event) // one call at a time
 	Timing    Timing
-	Start     []HostView // where hosts stand already, for a run that goes on with another's work
+	Paused    <-chan struct{} // closed when somebody asked the run to pause
+	Start     []HostView      // where hosts stand already, for a run that goes on with another's work
 	Direction Direction
 }
 
@@ -135,12 +136,12 @@ func (x *run) loop() {
 			continue
 		}
 		for _, h := range d.Start {
-			x.begin(h)
+			held := x.begin(h)
 			go func() {
 				endings <- struct {
 					host string
 					ending
-				}{h, x.live(h)}
+				}{h, x.live(h, held)}
 			}()
 		}
 		select {
@@ -153,8 +154,8 @@ func (x *run) loop() {
 }
 
 // live leads one host its way. Its goroutine ends with the ending that loop awaits.
-func (x *run) live(host string) ending {
-	l := &life{run: x, host: x.Hosts[host], plan: x.planned(host), lbs: x.Carries[host]}
+func (x *run) live(host string, held bool) ending {
+	l := &life{run: x, host: x.Hosts[host], held: held, plan: x.planned(host), lbs: x.Carries[host]}
 	if x.turned() {
 		return l.back(x.ctx)
 	}
@@ -168,6 +169,11 @@ func (x *run) view() View {
 	if late && x.pause == nil {
 		x.pause = errProgress
 	}
+	select {
+	case <-x.Paused:
+		x.pause = errPaused
+	default:
+	}
 	return View{
 		Hosts: append([]HostView(nil), x.hosts...), Direction: x.dir,
 		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
@@ -175,8 +181,10 @@ func (x *run) view() View {
 	}
 }
 
-func (x *run) begin(host string) {
-	x.with(host, func(v *HostView) { v.Busy = true })
+// begin marks a host as in hand; held tells that it was out and ours already.
+func (x *run) begin(host string) (held bool) {
+	x.with(host, func(v *HostView) { v.Busy, held = true, v.Phase == Failed })
+	return held
 }
 
 // ended takes in what became of a host.
@@ -241,7 +249,7 @@ func (x *run) leaving() bool {
 }
 
 // hard tells that the run itself was ended, so that an error is no host's fault.
-func (x *run) hard(context.Context) bool { return x.ctx.Err() != nil }
+func (x *run) hard() bool { return x.ctx.Err() != nil }
 
 func (x *run) with(host string, f func(*HostView)) {
 	x.mu.Lock()
@@ -348,6 +356,7 @@ func (x *run) fail(host string, err error) {
 
 var (
 	errGrace    = errors.New("the grace after the signal is over")
+	errPaused   = &Fault{Code_: "FD-PAUSED", Err: errors.New("paused on request"), Hint_: "go on with \"flipdeploy resume\""}
 	errProgress = &Fault{
 		Code_: "FD-PROGRESS-DEADLINE",
 		Err:   errors.New("no host was finished within progress_deadline"),

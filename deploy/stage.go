@@ -38,6 +38,9 @@ func StageAll(ctx context.Context, p Plan, hosts map[string]Host, release func(i
 				errs[i] = fault(h.Name, Staging, err)
 				return
 			}
+			if n == 0 { // nothing to send: the bar has that much less to wait for
+				say(Event{Host: h.Name, Phase: Staging, Bytes: size})
+			}
 			say(Event{Host: h.Name, Phase: Staged, Detail: staged(h.To, n), ElapsedMS: time.Since(began).Milliseconds()})
 		})
 	}

@@ -10,7 +10,6 @@ import (
 // it and puts it back. It has a deadline of its own. A host that cannot be
 // reached is asked again until then.
 func (l *life) undo(ctx context.Context) ending {
-	hard := ctx
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), l.run.Timing.Host, errHostDeadline)
 	defer cancel()
 	stop := context.AfterFunc(l.run.ctx, cancel) // the lock was lost, or the grace is over
@@ -26,7 +25,7 @@ func (l *life) undo(ctx context.Context) ending {
 		if unreachable(err) && l.run.ctx.Err() == nil && tick(ctx, 2*time.Second) {
 			continue
 		}
-		return l.notUndone(hard, err)
+		return l.notUndone(err)
 	}
 }
 
@@ -90,14 +89,14 @@ func (l *life) aliveStill(ctx context.Context, id string) error {
 	return nil
 }
 
-func (l *life) notUndone(ctx context.Context, err error) ending {
+func (l *life) notUndone(err error) ending {
 	why := refusal(err)
 	e := ending{phase: Stuck, changed: l.changed, failed: true, tried: true, err: err}
 	var nb *notBack
 	switch {
 	case why == RefusedChanged || why == RefusedForeign:
 		e.phase = LeftOut
-	case l.run.hard(ctx):
+	case l.run.hard():
 		e.phase, e.failed = l.run.phaseOf(l.host.Name()), false
 	case unreachable(err) && !errors.As(err, &nb):
 		e.phase = Unknown

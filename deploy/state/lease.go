@@ -138,10 +138,14 @@ var errReleased = errors.New("lock released")
 // Release gives the lock up; on every machine that answers within 2 s it is free
 // on return. No goroutine is left, the context of the lease has ended.
 func (l *Lease) Release() {
+	leave := (*hold).leave
+	if l.Err() != nil {
+		leave = (*hold).hangUp // lost already: nobody is there to be asked
+	}
 	l.cancel(errReleased)
 	var all sync.WaitGroup
 	for _, g := range l.holds {
-		all.Go(g.leave)
+		all.Go(func() { leave(g) })
 	}
 	all.Wait()
 	l.wg.Wait()

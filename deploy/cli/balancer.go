@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/lb"
+)
+
+// A driver is a balancer as lb knows it: it checks and acts in one script and
+// knows nothing of fences, marks and locks.
+type driver interface {
+	Check(ctx context.Context) error
+	Seats(ctx context.Context) (map[string]lb.Seat, error)
+	Claim(ctx context.Context, act lb.Runner, host string, minServing int) error
+	Drain(ctx context.Context, act lb.Runner, host string, minServing int) error
+	Empty(ctx context.Context, act lb.Runner, host string, say func(string)) error
+	Hold(ctx context.Context, act lb.Runner, host string) (again bool, err error)
+	Ready(ctx context.Context, act lb.Runner, host string, say func(string)) error
+	GiveBack(ctx context.Context, act lb.Runner, host string) error
+	Counters(ctx context.Context, host string) (lb.Counters, error)
+}
+
+// A balancer joins a driver with the state kept beside it: every act is fenced
+// with the epoch of this run and needs the owner mark.
+type balancer struct {
+	name    string
+	driver  driver
+	store   *state.Store
+	keys    map[string][]state.Key // by host: its backends in every listed upstream
+	epoch   int64
+	rollout string
+	who     string
+}
+
+var _ deploy.Balancer = (*balancer)(nil)
+
+func (b *balancer) Name() string { return b.name }
+
+func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
+	seats, err := b.driver.Seats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	marks, err := b.store.Marks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owner := map[state.Key]string{}
+	for _, m := range marks {
+		owner[m.Key] = m.Rollout
+	}
+	out := make(map[string]deploy.Seat, len(seats))
+	for host, s := range seats {
+		seat := deploy.Seat{State: deploy.State(s.State), Serving: s.Serving, Sessions: s.Sessions, Detail: s.Detail}
+		for _, k := range b.keys[host] {
+			if owner[k] != "" {
+				seat.Owner = owner[k]
+			}
+		}
+		out[host] = seat
+	}
+	return out, nil
+}
+
+func (b *balancer) Claim(ctx context.Context, host string, budget deploy.Budget) error {
+	claim := state.Claim{Rollout: b.rollout, Host: host, Keys: b.keys[host], Parallel: budget.Parallel,
+		Before: string(deploy.StateReady), Who: b.who}
+	return b.driver.Claim(ctx, b.store.Act(b.epoch, claim), host, budget.MinServing)
+}
+
+// Unclaim has nothing to do where the mark is not ours or not there.
+func (b *balancer) Unclaim(ctx context.Context, host string) error {
+	drop := state.Drop{Rollout: b.rollout, Host: host, Keys: b.keys[host]}
+	_, err := b.store.Act(b.epoch, drop).Run(ctx, ":")
+	var mark *state.MarkError
+	if errors.As(err, &mark) {
+		return nil
+	}
+	return err
+}
+
+func (b *balancer) owned(host string) lb.Runner {
+	return b.store.Act(b.epoch, state.Owned{Rollout: b.rollout, Host: host, Keys: b.keys[host]})
+}
+
+func (b *balancer) Drain(ctx context.Context, host string, budget deploy.Budget) error {
+	return b.driver.Drain(ctx, b.owned(host), host, budget.MinServing)
+}
+
+func (b *balancer) Empty(ctx context.Context, host string, say func(string)) error {
+	return b.driver.Empty(ctx, b.owned(host), host, say)
+}
+
+func (b *balancer) Hold(ctx context.Context, host string) (bool, error) {
+	return b.driver.Hold(ctx, b.owned(host), host)
+}
+
+func (b *balancer) Ready(ctx context.Context, host string, say func(string)) error {
+	return b.driver.Ready(ctx, b.owned(host), host, say)
+}
+
+func (b *balancer) GiveBack(ctx context.Context, host string) error {
+	return b.driver.GiveBack(ctx, b.owned(host), host)
+}
+
+func (b *balancer) Counters(ctx context.Context, host string) (deploy.Counters, error) {
+	c, err := b.driver.Counters(ctx, host)
+	return deploy.Counters(c), err
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/health"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+)
+
+// A checker asks hosts for their health from where the inventory says: every
+// balancer's machine, or the host itself.
+type checker struct {
+	check health.Check
+	from  map[string][]health.Vantage // by host
+	own   map[string]health.Vantage   // the host asks itself
+	auto  bool                        // fall back to the host where a balancer forbids it
+	warn  func(host, code, text string)
+	told  sync.Map // hosts of which warn was told
+}
+
+var _ deploy.Checker = (*checker)(nil)
+
+func (c *checker) Healthy(ctx context.Context, host, revision string) error {
+	err := c.check.Wait(ctx, c.from[host], revision)
+	if !c.fallsBack(host, err) {
+		return err
+	}
+	return c.check.Wait(ctx, []health.Vantage{c.own[host]}, revision)
+}
+
+func (c *checker) Probe(ctx context.Context, host string) error {
+	for _, v := range c.from[host] {
+		err := c.check.Probe(ctx, v.Dialer, v.Addr)
+		if c.fallsBack(host, err) {
+			return c.check.Probe(ctx, c.own[host].Dialer, c.own[host].Addr)
+		}
+		if err != nil {
+			return &deploy.Fault{Code_: "FD-UNHEALTHY", Err: fmt.Errorf("from %s: %w", v.Name, err), Hint_: "read the app's log"}
+		}
+	}
+	return nil
+}
+
+func (c *checker) fallsBack(host string, err error) bool {
+	if !c.auto || !health.Forbidden(err) {
+		return false
+	}
+	if _, again := c.told.LoadOrStore(host, true); again {
+		return true
+	}
+	c.warn(host, "FD-HEALTH-VIA", "asked for its health from itself, not from the balancers: "+err.Error())
+	return true
+}
+
+func checkOf(h inventory.Health) (health.Check, error) {
+	c := health.Check{Kind: h.Kind, Scheme: h.Scheme, Path: h.Path, Host: h.Host,
+		Status: health.Status{Codes: h.Status}, Body: h.Body, Rise: h.Rise, Interval: h.Interval,
+		Timeout: h.Timeout, Deadline: h.Deadline, VersionPath: h.VersionPath}
+	if h.CA == "" {
+		return c, nil
+	}
+	pool, err := health.LoadCA(h.CA)
+	c.CA = pool
+	return c, err
+}

@@ -1,0 +1,165 @@
+// Package cli is the command line: it wires inventory, hosts, balancers and
+// screen together, and maps how a run ended to exit codes.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// Env is what a command line is run with.
+type Env struct {
+	Args           []string
+	Stdout, Stderr *os.File
+	Getenv         func(string) string
+}
+
+// Main runs one command line and returns its exit code. Nothing below it exits.
+func Main(ctx context.Context, env Env) int {
+	if slices.Contains(env.Args, "--generate-bash-completion") {
+		return 0 // a TAB must never reach an action (urfave/cli#1993)
+	}
+	x := &program{env: env, json: slices.Contains(env.Args, "--json")}
+	app := x.app()
+	argv, err := normalise(env.Args, app.Commands)
+	if err == nil {
+		err = app.RunContext(ctx, argv)
+	}
+	return x.exit(err)
+}
+
+// A program is one command line being run.
+type program struct {
+	env    Env
+	json   bool
+	result *deploy.Result // said already
+}
+
+func (x *program) app() *ucli.App {
+	app := &ucli.App{
+		Name: "flipdeploy", Usage: "replace the release on a fleet behind HAProxy, and clients do not notice",
+		Version: version(), HideVersion: true, Suggest: true,
+		Writer: x.env.Stdout, ErrWriter: x.env.Stderr,
+		ExitErrHandler: func(*ucli.Context, error) {}, // only main exits
+		OnUsageError:   wrongUsage,
+		Commands:       []*ucli.Command{x.rolloutCommand(), x.rollbackCommand(), x.versionCommand()},
+	}
+	app.Action = func(c *ucli.Context) error {
+		if c.NArg() == 0 {
+			return ucli.ShowAppHelp(c)
+		}
+		return unknownCommand(c.Args().First(), app.Commands)
+	}
+	for _, c := range app.Commands {
+		c.Flags = append(c.Flags, commonFlags()...)
+		c.OnUsageError = wrongUsage
+		c.Before = noArguments
+	}
+	return app
+}
+
+func wrongUsage(_ *ucli.Context, err error, _ bool) error {
+	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
+	if text != err.Error() {
+		return usage("unknown flag -%s", text)
+	}
+	return usage("%s", err)
+}
+
+func unknownCommand(name string, commands []*ucli.Command) error {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	return usage("unknown command %q; there are %s", name, strings.Join(names, ", "))
+}
+
+func commonFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "inventory", Aliases: []string{"i"}, Value: "inventory.toml", Usage: "the fleet, as TOML", EnvVars: twin("inventory")},
+		&ucli.BoolFlag{Name: "json", Usage: "events as NDJSON on stdout, the result last", EnvVars: twin("json")},
+		&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only errors and the result", EnvVars: twin("quiet")},
+		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "what the balancers are waited for, too", EnvVars: twin("verbose")},
+		&ucli.BoolFlag{Name: "no-color", Usage: "no colours", EnvVars: twin("no-color")},
+	}
+}
+
+// twin is the environment variable that stands in for a flag.
+func twin(flag string) []string {
+	return []string{"FLIPDEPLOY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))}
+}
+
+func (x *program) versionCommand() *ucli.Command {
+	return &ucli.Command{Name: "version", Usage: "print the version", Action: func(*ucli.Context) error {
+		_, err := fmt.Fprintln(x.env.Stdout, "flipdeploy", version())
+		return err
+	}}
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
+
+// screen is the user interface as the flags want it.
+func (x *program) screen(c *ucli.Context) *ui.UI {
+	o := ui.Detect(x.env.Stdout, x.env.Stderr, x.env.Getenv)
+	o.JSON, o.Quiet = c.Bool("json"), c.Bool("quiet")
+	x.json = o.JSON
+	if c.Bool("verbose") {
+		o.Verbose = 1
+	}
+	o.Color = o.Color && !c.Bool("no-color")
+	o.Live = o.Live && !o.JSON && !o.Quiet
+	return ui.New(o)
+}
+
+// exit is the code of what an action returned. An error that no result told of
+// yet is told here, as a result too.
+func (x *program) exit(err error) int {
+	if x.result != nil {
+		return x.result.Exit
+	}
+	if err == nil {
+		return 0
+	}
+	res := refused(err)
+	screen := ui.New(ui.Options{Out: x.env.Stdout, Err: x.env.Stderr, JSON: x.json})
+	defer screen.Close()
+	if !x.json {
+		ui.PrintError(x.env.Stderr, err)
+		return res.Exit
+	}
+	screen.Result(res)
+	return res.Exit
+}
+
+// refused is the result of a run that failed before anything was changed.
+func refused(err error) deploy.Result {
+	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: deploy.OutcomeRefused, Exit: 1,
+		Code: deploy.CodeOf(err), Error: err.Error(), Hint: deploy.HintOf(err), Hosts: map[string]deploy.HostResult{}}
+	switch res.Code {
+	case "FD-USAGE", "FD-INVENTORY":
+		res.Exit = 2
+	case "FD-LOCKED", "FD-FROZEN":
+		res.Outcome, res.Exit = deploy.OutcomeLocked, 5
+	case "FD-UNFINISHED":
+		res.Outcome, res.Exit = deploy.OutcomeUnfinished, 6
+	}
+	if errors.Is(err, context.Canceled) {
+		res.Outcome, res.Exit = deploy.OutcomeInterrupted, 130
+	}
+	return res
+}

@@ -1,0 +1,269 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/remote/site"
+)
+
+// on carries the command out on the fleet: lock, look, plan, stage, run. An error
+// means that nothing was changed; from the first drain on there is a result.
+func (o rolloutOptions) on(ctx context.Context, s *session) (deploy.Result, error) {
+	art, err := o.openArtifact(s.inv)
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	if art != nil {
+		defer art.Close()
+	}
+	if err := s.connect(ctx); err != nil {
+		return deploy.Result{}, err
+	}
+	held, err := s.lock(ctx, o.lockWait)
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	open, err := s.unfinished(ctx)
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	if open != nil {
+		return o.onUnfinished(ctx, held, s, open)
+	}
+	r, err := o.prepare(ctx, s, art)
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	if r.rollout.Plan.Changes() == 0 {
+		return nothing(r.rollout.Plan), nil
+	}
+	return r.run(ctx, held, s)
+}
+
+// A prepared rollout is staged on every host and has yet to drain the first.
+type prepared struct {
+	rollout *deploy.Rollout
+	art     *site.Artifact
+	sent    int64
+}
+
+func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact) (*prepared, error) {
+	for _, h := range s.hosts {
+		h.artifact = art
+	}
+	if err := s.preflight(ctx, o.releaseID); err != nil {
+		return nil, err
+	}
+	survey, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	if err != nil {
+		return nil, err
+	}
+	plan, err := o.plan(ctx, s, survey, art)
+	if err != nil {
+		return nil, err
+	}
+	s.sayPlan(plan)
+	if plan.Changes() == 0 {
+		return &prepared{rollout: &deploy.Rollout{Plan: plan}}, nil
+	}
+	if err := plan.Floor(); err != nil {
+		return nil, err
+	}
+	p := &prepared{art: art, rollout: s.engine(plan, survey)}
+	return p, p.stage(ctx, s)
+}
+
+// plan decides what every host should run.
+func (o rolloutOptions) plan(ctx context.Context, s *session, survey deploy.Survey, art *site.Artifact) (deploy.Plan, error) {
+	p := deploy.Plan{Rollout: s.rollout, App: s.inv.App.Name, Mode: o.mode}
+	target := func(string) string { return p.Release }
+	if o.mode == deploy.ModeRollback {
+		way, top, n, err := o.wayBack(ctx, s)
+		if err != nil {
+			return p, err
+		}
+		target, p.Revision, p.Pops = way, top.Previous, n
+	} else {
+		p.Release = o.releaseID(art)
+		p.Revision = deploy.RevisionOf(p.Release)
+	}
+	p, err := survey.Plan(p, s.order(), target)
+	if err != nil {
+		return p, err
+	}
+	return p.Resolve(o.wish(s.inv.Rollout)), nil
+}
+
+func (o rolloutOptions) wayBack(ctx context.Context, s *session) (func(string) string, deploy.Plan, int, error) {
+	past, err := s.past(ctx)
+	if err != nil {
+		return nil, deploy.Plan{}, 0, err
+	}
+	stack, n := deploy.Stack(past), o.steps
+	if o.to != "" {
+		if n, err = deploy.Steps(stack, o.to); err != nil {
+			return nil, deploy.Plan{}, 0, err
+		}
+	}
+	way, top, err := deploy.WayBack(stack, n)
+	return way, top, n, err
+}
+
+// past reads history, oldest first.
+func (s *session) past(ctx context.Context) ([]deploy.Past, error) {
+	journals, err := state.NewBook(s.stores, 0).Journals(ctx)
+	var past []deploy.Past
+	for i := len(journals) - 1; i >= 0; i-- {
+		if p := journals[i].Plan(); p != nil {
+			past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome()})
+		}
+	}
+	return past, err
+}
+
+func (o rolloutOptions) wish(r inventory.Rollout) deploy.Wish {
+	amount := func(a inventory.Amount) deploy.Amount {
+		return deploy.Amount{N: a.N, Percent: a.Percent, Set: !a.IsZero()}
+	}
+	w := deploy.Wish{Parallel: amount(r.Parallel), Canary: amount(r.Canary), MinServing: amount(r.MinServing),
+		MaxFail: amount(r.MaxFailures), OnFailure: deploy.Failure(r.OnFailure), NoUndo: o.noUndo, Bake: r.Bake}
+	if o.mode == deploy.ModeRollback { // no undo of an undo: one undo of the host, then the run pauses
+		w.OnFailure, w.Canary = deploy.FailPause, deploy.Amount{}
+	}
+	return w
+}
+
+// engine is the run of a plan.
+func (s *session) engine(p deploy.Plan, survey deploy.Survey) *deploy.Rollout {
+	r := s.inv.Rollout
+	return &deploy.Rollout{
+		Plan: p, Hosts: s.engineHosts(), Balancers: s.engineBalancers(), Carries: survey.Carries(s.engineBalancers()),
+		Checker: s.checker, Emit: s.emit,
+		Timing: deploy.Timing{Drain: r.DrainTimeout, LBReady: r.LBReadyTimeout, Host: r.HostDeadline, Progress: r.ProgressDeadline},
+	}
+}
+
+// stage shuts earlier runs out and has every host get its release. Balancers and
+// what runs are untouched.
+func (p *prepared) stage(ctx context.Context, s *session) error {
+	plan := p.rollout.Plan
+	var hosts []*host
+	for _, h := range plan.Hosts {
+		if h.Out == "" {
+			hosts = append(hosts, s.hosts[h.Name])
+		}
+	}
+	if err := s.fence(ctx, hosts); err != nil {
+		return err
+	}
+	p.rollout.Journal = s.book
+	size := int64(0)
+	if p.art != nil {
+		size = p.art.Size
+	}
+	sent, err := deploy.StageAll(ctx, plan, s.engineHosts(), p.release, size, s.emit)
+	p.sent = sent
+	return err
+}
+
+// release is the artifact's where the id is its own; else one that a host has.
+func (p *prepared) release(id string) deploy.Release {
+	r := deploy.Release{ID: id, Revision: deploy.RevisionOf(id)}
+	if p.art != nil && releaseID(r.Revision, p.art) == id {
+		r.SHA256 = p.art.SHA256
+	}
+	return r
+}
+
+// run journals the plan, the first thing that makes the rollout one that can be
+// unfinished, and carries it out.
+func (p *prepared) run(ctx, held context.Context, s *session) (deploy.Result, error) {
+	if ctx.Err() != nil {
+		return deploy.Result{}, context.Cause(ctx)
+	}
+	plan := p.rollout.Plan
+	err := s.book.Append(held, deploy.Record{Time: time.Now(), Rollout: plan.Rollout, Kind: "plan", Plan: &plan})
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	p.rollout.Paused = s.lease.Paused()
+	res := p.rollout.Run(held, ctx)
+	res.BytesSent = p.sent
+	if p.art != nil {
+		res.BytesArtifact = p.art.Size
+	}
+	s.prune(held, plan)
+	return res, nil
+}
+
+// prune removes old releases. That it failed is no reason to call a rollout failed.
+func (s *session) prune(ctx context.Context, p deploy.Plan) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := each(p.Hosts, func(h deploy.PlannedHost) error {
+		if h.Out != "" {
+			return nil
+		}
+		return named(h.Name, s.hosts[h.Name].Prune(ctx, []string{h.From, h.To}))
+	})
+	if err != nil {
+		s.emit(deploy.Event{Kind: deploy.KindWarning, Code: deploy.CodeOf(err), Detail: "old releases were not pruned: " + err.Error()})
+	}
+}
+
+func (s *session) sayPlan(p deploy.Plan) {
+	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf("%s %s: %d of %d hosts to change from %s, %d at once, at least %d of %d serving go on serving",
+		p.App, p.Revision, p.Changes(), len(p.Hosts), or(p.Previous, "nothing"), p.Parallel, p.MinServing, p.Serving)})
+	for _, h := range p.Hosts {
+		if h.Out != "" {
+			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Phase: deploy.LeftOut, Code: "FD-LEFT-OUT",
+				Detail: fmt.Sprintf("left out, runs %s: %s", or(deploy.RevisionOf(h.From), "nothing"), h.Out)})
+		}
+	}
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// nothing is the result when every host runs the release already.
+func nothing(p deploy.Plan) deploy.Result {
+	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Rollout: p.Rollout, Outcome: deploy.OutcomeNothing,
+		Revision: p.Revision, Previous: p.Previous, MinServingSeen: p.Serving, Hosts: map[string]deploy.HostResult{}}
+	for _, h := range p.Hosts {
+		phase := deploy.Done
+		if h.Out != "" {
+			phase = deploy.LeftOut
+		}
+		res.Hosts[h.Name] = deploy.HostResult{Phase: phase, Release: h.From, Reason: h.Out}
+	}
+	return res
+}
+
+// openArtifact opens what is to be rolled out, once. A rollback needs none.
+func (o rolloutOptions) openArtifact(inv *inventory.Inventory) (*site.Artifact, error) {
+	switch {
+	case o.mode == deploy.ModeRollback && o.artifact == "":
+		return nil, nil
+	case inv.App.Artifact != "":
+		return site.OpenArtifact(inv.App.Artifact, inv.App.Entry)
+	case o.mode == deploy.ModeRollout:
+		return nil, usage("no artifact: give --artifact PATH, or set app.artifact in the inventory")
+	}
+	return nil, nil
+}
+
+// releaseID is the revision asked for, else the artifact's own, and its content.
+func (o rolloutOptions) releaseID(art *site.Artifact) string {
+	return releaseID(or(o.revision, art.Revision), art)
+}
+
+func releaseID(revision string, art *site.Artifact) string { return revision + "-" + art.SHA256[:8] }

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/proc"
+	"github.com/flipdeploy/flipdeploy/remote/site"
+)
+
+// A host joins the app's directory and the app's processes on one machine.
+type host struct {
+	*proc.App
+	name     string
+	site     *site.Site
+	artifact *site.Artifact // nil where the release must be there already
+	facts    site.Facts     // of the preflight
+	warnings []string
+}
+
+var _ deploy.Host = (*host)(nil)
+
+func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *host {
+	x := &host{name: h.Name, site: site.New(site.Config{Path: h.Path, Entry: entryName(inv), Install: inv.Reload.Install,
+		Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}, m)}
+	x.App = proc.New(proc.Config{
+		Method: proc.Method(inv.Reload.Method), Signal: inv.Reload.Signal, PIDFile: inv.Reload.PIDFile, Unit: inv.Reload.Unit,
+		Port: h.Ports[0], Start: inv.Reload.Start, Stop: inv.Reload.Stop, Sudo: h.ReloadSudo,
+		Timeout: inv.Reload.Timeout, Settle: inv.Reload.Settle, Log: inv.Reload.Log,
+		ReleasesDir: path.Join(h.Path, "releases"),
+		EntryOf:     x.site.EntryPath,
+		Fence:       func(script string) string { return x.site.Guard(script) },
+	}, guarded{m, x})
+	return x
+}
+
+// guarded tells of a fence that shut us out in the site's own words.
+type guarded struct {
+	*remote.Machine
+	host *host
+}
+
+func (g guarded) Run(ctx context.Context, script string) ([]byte, error) {
+	out, err := g.Machine.Run(ctx, script)
+	return out, g.host.site.Explain(err)
+}
+
+func (h *host) Name() string { return h.name }
+
+func (h *host) Running(ctx context.Context) (deploy.Running, error) {
+	r, err := h.App.Running(ctx)
+	return deploy.Running{Release: r.Release, PID: r.PID, Detail: r.Detail}, err
+}
+
+func (h *host) Current(ctx context.Context) (string, error) { return h.site.Current(ctx) }
+func (h *host) Flip(ctx context.Context, id string) error   { return h.site.Flip(ctx, id) }
+func (h *host) Prune(ctx context.Context, protect []string) error {
+	return h.site.Prune(ctx, protect)
+}
+
+// Stage sends the artifact where the release is its own, and makes sure that any
+// other release is there already.
+func (h *host) Stage(ctx context.Context, r deploy.Release, progress func(int64)) (int64, error) {
+	if h.artifact != nil && r.SHA256 == h.artifact.SHA256 {
+		return h.site.Stage(ctx, r.ID, h.artifact, progress)
+	}
+	f, err := h.site.Observe(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, ok := f.Releases[r.ID]; ok {
+		return 0, nil
+	}
+	return 0, &deploy.Fault{Code_: "FD-RELEASE-GONE", Err: fmt.Errorf("release %s is not here any more", r.ID),
+		Hint_: "give the file it was made from with --artifact PATH, or go back to another revision with --to"}
+}
+
+// fence reads the highest epoch that acted here.
+func (h *host) fence(ctx context.Context) (int64, error) {
+	f, err := h.site.Observe(ctx)
+	h.facts = f
+	return f.Fence, err
+}
+
+// raise shuts earlier runs out.
+func (h *host) raise(ctx context.Context, epoch int64) error {
+	if err := h.site.Fence(ctx, epoch); err != nil {
+		return err
+	}
+	*h.site = *h.site.WithEpoch(epoch)
+	return nil
+}
+
+// check looks for all that would fail later; nothing is changed.
+func (h *host) check(ctx context.Context, release func(*site.Artifact) string) error {
+	f, err := h.site.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	h.facts = f
+	var found []error
+	if h.artifact != nil {
+		found = h.site.Preflight(f, release(h.artifact), h.artifact)
+	}
+	warnings, err := h.App.Check(ctx)
+	h.warnings = warnings
+	return errors.Join(append(found, err)...)
+}

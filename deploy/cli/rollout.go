@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// rolloutOptions are the flags of rollout and rollback, as written.
+type rolloutOptions struct {
+	mode       deploy.Mode
+	inventory  string
+	artifact   string
+	revision   string
+	parallel   string
+	canary     string
+	minServing string
+	onFailure  string
+	bake       string
+	lockWait   time.Duration
+	noUndo     bool
+	steps      int    // rollback
+	to         string // rollback
+}
+
+func rolloutFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "parallel", Usage: "hosts out at once, `N` or P%", EnvVars: twin("parallel")},
+		&ucli.StringFlag{Name: "min-serving", Usage: "hosts that must go on serving, `N` or P%", EnvVars: twin("min-serving")},
+		&ucli.StringFlag{Name: "bake", Usage: "how long a host must stay healthy in rotation, `D`", EnvVars: twin("bake")},
+		&ucli.DurationFlag{Name: "lock-wait", Usage: "how long to wait for another rollout's lock, `D`", EnvVars: twin("lock-wait")},
+		&ucli.StringFlag{Name: "artifact", Usage: "what to roll out, `PATH`", EnvVars: twin("artifact")},
+	}
+}
+
+func (x *program) rolloutCommand() *ucli.Command {
+	return &ucli.Command{
+		Name: "rollout", Usage: "replace the release on every host, a few at a time",
+		Flags: append(rolloutFlags(),
+			&ucli.StringFlag{Name: "revision", Usage: "what was built, `R`; default: from the artifact", EnvVars: twin("revision")},
+			&ucli.StringFlag{Name: "canary", Usage: "hosts to change and bake before the rest, `N`", EnvVars: twin("canary")},
+			&ucli.StringFlag{Name: "on-failure", Usage: "`rollback` or pause", EnvVars: twin("on-failure")},
+			&ucli.BoolFlag{Name: "no-undo", Usage: "leave a host that fails out, as it is", EnvVars: twin("no-undo")},
+		),
+		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRollout)) },
+	}
+}
+
+func (x *program) rollbackCommand() *ucli.Command {
+	return &ucli.Command{
+		Name: "rollback", Usage: "bring the fleet back to what it ran before",
+		Flags: append(rolloutFlags(),
+			&ucli.IntFlag{Name: "n", Value: 1, Usage: "rollouts to go back, `N`", EnvVars: twin("n")},
+			&ucli.StringFlag{Name: "to", Usage: "the revision to go back to, `R`", EnvVars: twin("to")},
+		),
+		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRollback)) },
+	}
+}
+
+func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
+	return rolloutOptions{mode: mode,
+		inventory: c.String("inventory"), artifact: c.String("artifact"), revision: c.String("revision"),
+		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
+		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
+		noUndo: c.Bool("no-undo"), steps: c.Int("n"), to: c.String("to")}
+}
+
+// run carries a rollout or a rollback out and shows the result, in every case.
+func (x *program) run(c *ucli.Context, o rolloutOptions) error {
+	screen := x.screen(c)
+	defer screen.Close()
+	began := time.Now()
+	res, err := o.run(c.Context, screen, x.env.Getenv)
+	if err != nil {
+		res = refused(err)
+		if !x.json {
+			screen.Close()
+			ui.PrintError(x.env.Stderr, err)
+			x.result = &res
+			return nil
+		}
+	}
+	res.ElapsedMS = time.Since(began).Milliseconds()
+	screen.Result(res)
+	x.result = &res
+	return nil
+}
+
+func (o rolloutOptions) run(ctx context.Context, screen *ui.UI, getenv func(string) string) (deploy.Result, error) {
+	inv, err := inventory.Load(o.inventory)
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	if err := o.override(inv); err != nil {
+		return deploy.Result{}, err
+	}
+	s, err := open(inv, screen, getenv)
+	if err != nil {
+		return deploy.Result{}, err
+	}
+	defer s.close()
+	return o.on(ctx, s)
+}
+
+// override lays the flags over the inventory's numbers and checks them together.
+func (o rolloutOptions) override(inv *inventory.Inventory) error {
+	r := &inv.Rollout
+	for _, f := range []struct {
+		flag, value string
+		to          *inventory.Amount
+	}{{"--parallel", o.parallel, &r.Parallel}, {"--canary", o.canary, &r.Canary}, {"--min-serving", o.minServing, &r.MinServing}} {
+		if f.value == "" {
+			continue
+		}
+		a, err := inventory.ParseAmount(f.value)
+		if err != nil {
+			return usage("%s: %s", f.flag, err)
+		}
+		*f.to = a
+	}
+	if o.artifact != "" {
+		if err := inventory.Supported("app.artifact", o.artifact, "--artifact"); err != nil {
+			return err
+		}
+		abs, err := filepath.Abs(o.artifact)
+		if err != nil {
+			return err
+		}
+		inv.App.Artifact = abs
+	}
+	if o.revision != "" {
+		if err := inventory.CheckRevision(o.revision); err != nil {
+			return usage("--revision: %s", err)
+		}
+	}
+	if o.bake != "" {
+		d, err := time.ParseDuration(o.bake)
+		if err != nil || d < 0 {
+			return usage("--bake: %q is not a duration like 5s", o.bake)
+		}
+		r.Bake = d
+	}
+	switch o.onFailure {
+	case "":
+	case "rollback", "pause":
+		r.OnFailure = o.onFailure
+	case "continue":
+		return inventory.Supported("rollout.on_failure", o.onFailure, "--on-failure")
+	default:
+		return usage("--on-failure: %q is not one of rollback, pause", o.onFailure)
+	}
+	if r.Parallel.N == 0 {
+		return usage("--parallel: at least 1")
+	}
+	return inv.Recheck()
+}

@@ -1,0 +1,238 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/site"
+)
+
+// A session is one command at work on one fleet: its machines, and the lock once
+// it is held.
+type session struct {
+	inv      *inventory.Inventory
+	screen   *ui.UI
+	getenv   func(string) string
+	rollout  string
+	machines []*remote.Machine
+	hosts    map[string]*host
+	lbs      []*balancer
+	stores   []*state.Store
+	checker  *checker
+	lease    *state.Lease
+	book     *state.Book
+
+	mu  sync.Mutex
+	seq int64
+}
+
+// open makes the session; no connection is made yet.
+func open(inv *inventory.Inventory, screen *ui.UI, getenv func(string) string) (*session, error) {
+	id, err := state.NewID(time.Now(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{inv: inv, screen: screen, getenv: getenv, rollout: id, hosts: map[string]*host{}}
+	return s, s.wire()
+}
+
+// close ends all connections. The lock goes with them.
+func (s *session) close() {
+	if s.lease != nil {
+		s.lease.Release()
+	}
+	_ = each(s.machines, func(m *remote.Machine) error { return m.Close() })
+}
+
+// connect reaches every machine, all side by side; the error has each that could
+// not be reached.
+func (s *session) connect(ctx context.Context) error {
+	err := each(s.machines, func(m *remote.Machine) error { return named(m.Name(), m.Connect(ctx)) })
+	if err != nil {
+		return err
+	}
+	return each(s.stores, func(st *state.Store) error { return st.Prepare(ctx) })
+}
+
+// lock takes the lease on every balancer. The context that it returns ends with
+// the lock, and not with ctx: what is under way may be brought to an end.
+func (s *session) lock(ctx context.Context, wait time.Duration) (context.Context, error) {
+	holder := state.Whoami(s.getenv, s.rollout, time.Now())
+	_, lease, err := state.AcquireWait(ctx, s.stores, holder, state.Terms{Wait: wait, Waiting: s.waiting()})
+	if err != nil {
+		return nil, err
+	}
+	s.lease = lease
+	for _, b := range s.lbs {
+		b.who = strings.ReplaceAll(holder.User, " ", "_")
+	}
+	held, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	go func() {
+		<-lease.Lost() // closed by Release at the latest
+		cancel(lease.Err())
+	}()
+	s.emit(deploy.Event{Kind: deploy.KindLock, Detail: "locked on " + s.balancerNames()})
+	return held, nil
+}
+
+// waiting tells once who holds the lock, not at every try.
+func (s *session) waiting() func(*state.HeldError) {
+	var once sync.Once
+	return func(e *state.HeldError) {
+		once.Do(func() { s.emit(deploy.Event{Kind: deploy.KindLock, Detail: "waiting: " + e.Error()}) })
+	}
+}
+
+// fence shuts every earlier run out, on the balancers first and then on the hosts.
+func (s *session) fence(ctx context.Context, hosts []*host) error {
+	floors := make([]int64, len(hosts))
+	err := eachIndex(hosts, func(i int, h *host) (err error) {
+		floors[i], err = h.fence(ctx)
+		return named(h.name, err)
+	})
+	if err != nil {
+		return err
+	}
+	epoch, err := state.Raise(ctx, s.stores, floors...)
+	if err != nil {
+		return err
+	}
+	s.book = state.NewBook(s.stores, epoch)
+	for _, b := range s.lbs {
+		b.epoch, b.rollout = epoch, s.rollout
+	}
+	return each(hosts, func(h *host) error { return named(h.name, h.raise(ctx, epoch)) })
+}
+
+// preflight looks for everything that would fail later, on all machines side by
+// side, and changes nothing.
+func (s *session) preflight(ctx context.Context, release func(*site.Artifact) string) error {
+	err := errors.Join(
+		each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }),
+		each(s.hostList(), func(h *host) error { return named(h.name, h.check(ctx, release)) }),
+	)
+	for _, h := range s.hostList() {
+		for _, w := range h.warnings {
+			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.name, Code: "FD-DOCTOR", Detail: w})
+		}
+	}
+	return err
+}
+
+// unfinished is the rollout that was begun and not ended, nil when there is none.
+func (s *session) unfinished(ctx context.Context) (*deploy.Plan, error) {
+	j, err := state.NewBook(s.stores, 0).Unfinished(ctx)
+	if err != nil || j == nil {
+		return nil, err
+	}
+	return j.Plan(), nil
+}
+
+// emit numbers an event and shows it.
+func (s *session) emit(e deploy.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seq++
+	e.Seq = s.seq
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	if e.Rollout == "" {
+		e.Rollout = s.rollout
+	}
+	if e.Kind == deploy.KindHost && e.Phase == deploy.Draining && s.lease != nil {
+		s.lease.Note(e.Host)
+	}
+	s.screen.Event(e)
+}
+
+func (s *session) hostList() []*host {
+	var all []*host
+	for _, h := range s.inv.Hosts {
+		all = append(all, s.hosts[h.Name])
+	}
+	return all
+}
+
+func (s *session) order() []string {
+	var names []string
+	for _, h := range s.inv.Hosts {
+		names = append(names, h.Name)
+	}
+	return names
+}
+
+func (s *session) balancerNames() string {
+	var names []string
+	for _, b := range s.lbs {
+		names = append(names, b.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// engineHosts are the hosts as the engine sees them.
+func (s *session) engineHosts() map[string]deploy.Host {
+	m := map[string]deploy.Host{}
+	for name, h := range s.hosts {
+		m[name] = h
+	}
+	return m
+}
+
+func (s *session) engineBalancers() []deploy.Balancer {
+	var all []deploy.Balancer
+	for _, b := range s.lbs {
+		all = append(all, b)
+	}
+	return all
+}
+
+// each does one thing on all items side by side and joins the errors in order.
+func each[T any](items []T, do func(T) error) error {
+	return eachIndex(items, func(_ int, item T) error { return do(item) })
+}
+
+func eachIndex[T any](items []T, do func(int, T) error) error {
+	errs := make([]error, len(items))
+	var wg sync.WaitGroup
+	for i, item := range items {
+		wg.Go(func() { errs[i] = do(i, item) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// named puts the machine in front of an error that does not name it.
+func named(machine string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var has interface{ Machine() string }
+	if errors.As(err, &has) && has.Machine() == machine {
+		return err
+	}
+	return &deploy.Fault{Host: machine, Err: err}
+}
+
+// An unfinishedError says that an earlier rollout has to be settled first.
+type unfinishedError struct {
+	plan  *deploy.Plan
+	where []string
+}
+
+func (e *unfinishedError) Error() string {
+	return fmt.Sprintf("rollout %s to %s is unfinished", e.plan.Rollout, e.plan.Revision)
+}
+func (e *unfinishedError) Code() string       { return "FD-UNFINISHED" }
+func (e *unfinishedError) Hint() string       { return "go back with \"flipdeploy rollback\"" }
+func (e *unfinishedError) Evidence() []string { return e.where }

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"path"
+	"strconv"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/health"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/lb"
+	"github.com/flipdeploy/flipdeploy/remote"
+)
+
+// wire makes every machine of the inventory, and what is asked of it. This is the
+// one place that knows all three rooms.
+func (s *session) wire() error {
+	check, err := checkOf(s.inv.Health)
+	if err != nil {
+		return err
+	}
+	s.checker = &checker{check: check, from: map[string][]health.Vantage{}, own: map[string]health.Vantage{},
+		auto: s.inv.Health.Via == "auto",
+		warn: func(host, code, text string) {
+			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: host, Code: code, Detail: text})
+		}}
+	edges := make([]*remote.Machine, len(s.inv.LBs))
+	for i, l := range s.inv.LBs {
+		edges[i] = s.machine(l.Machine)
+		s.wireBalancer(l, edges[i])
+	}
+	for _, h := range s.inv.Hosts {
+		s.wireHost(h, edges)
+	}
+	return nil
+}
+
+func (s *session) machine(m inventory.Machine) *remote.Machine {
+	r := remote.New(remote.Config{Name: m.Name, Address: m.Address, Port: m.SSHPort, User: m.User,
+		IdentityFiles: m.IdentityFiles, KnownHosts: m.KnownHosts})
+	s.machines = append(s.machines, r)
+	return r
+}
+
+func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
+	store := state.New(l.Name, s.inv.State.Dir, s.inv.App.Name, m, opener{m}, l.Sudo)
+	hosts, keys := map[string][]string{}, map[string][]state.Key{}
+	for _, h := range s.inv.Hosts {
+		hosts[h.Name] = h.Backends
+		for _, up := range l.Upstreams {
+			for _, addr := range h.Backends {
+				keys[h.Name] = append(keys[h.Name], state.Key{Upstream: up, Address: addr})
+			}
+		}
+	}
+	s.stores = append(s.stores, store)
+	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, driver: lb.NewHAProxy(lb.HAProxyConfig{
+		Name: l.Name, Upstreams: l.Upstreams, Socket: l.Socket, MasterSocket: l.MasterSocket, Sudo: l.Sudo, Hosts: hosts,
+		ReadyTimeout:   s.inv.Rollout.LBReadyTimeout,
+		GracefulReload: s.inv.Reload.Method == "signal",
+	}, m)})
+}
+
+func (s *session) wireHost(h inventory.Host, edges []*remote.Machine) {
+	m := s.machine(h.Machine)
+	s.hosts[h.Name] = newHost(s.inv, h, m)
+	own := health.Vantage{Name: h.Name, Dialer: m, Addr: net.JoinHostPort(h.Address, strconv.Itoa(h.HealthPort))}
+	s.checker.own[h.Name] = own
+	if s.inv.Health.Via == "host" {
+		s.checker.from[h.Name] = []health.Vantage{own}
+		return
+	}
+	for _, e := range edges {
+		s.checker.from[h.Name] = append(s.checker.from[h.Name], health.Vantage{Name: e.Name(), Dialer: e, Addr: s.healthAddr(h)})
+	}
+}
+
+// healthAddr is where the balancers reach the host: its first backend's address,
+// with the health check's own port.
+func (s *session) healthAddr(h inventory.Host) string {
+	address := h.Address
+	if host, _, err := net.SplitHostPort(h.Backends[0]); err == nil {
+		address = host
+	}
+	return net.JoinHostPort(address, strconv.Itoa(h.HealthPort))
+}
+
+// opener fits a machine's sessions to what state asks for.
+type opener struct{ m *remote.Machine }
+
+func (o opener) Open(ctx context.Context, script string) (state.Session, error) {
+	return o.m.Open(ctx, script)
+}
+
+// entryName is the program's name inside a release.
+func entryName(inv *inventory.Inventory) string {
+	return cmp.Or(inv.App.Entry, path.Base(inv.App.Artifact))
+}

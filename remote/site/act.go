@@ -1,0 +1,77 @@
+package site
+
+import (
+	"context"
+	_ "embed"
+	"path"
+	"strings"
+)
+
+//go:embed fence.sh
+var fenceScript string
+
+//go:embed flip.sh
+var flipScript string
+
+//go:embed prune.sh
+var pruneScript string
+
+// Fence returns once no run with a lower epoch can change anything in the app's
+// directory any more, power cuts included. A *FencedError tells that a higher one
+// has been here.
+func (s *Site) Fence(ctx context.Context, epoch int64) error {
+	site := s.WithEpoch(epoch)
+	_, err := site.run(ctx, fenceScript, nil)
+	return err
+}
+
+// Flip returns once the app's directory points at release id, read back. An empty
+// id leaves it pointing nowhere.
+func (s *Site) Flip(ctx context.Context, id string) error {
+	if id != "" {
+		if err := checkID(id); err != nil {
+			return err
+		}
+	}
+	_, err := s.run(ctx, flipScript, vars{"id": id})
+	return err
+}
+
+// Unmanaged is what Current says where current is none of our releases.
+const Unmanaged = "?"
+
+// Current is the release id that current points at, "" without one, Unmanaged
+// where it is something else.
+func (s *Site) Current(ctx context.Context) (string, error) {
+	out, err := s.run(ctx, `cd -P -- "$path" 2>/dev/null || exit 0
+if [ -L current ]; then readlink current; elif [ -e current ]; then echo '?'; fi`, nil)
+	if err != nil {
+		return "", err
+	}
+	return s.idOf(strings.TrimSuffix(string(out), "\n")), nil
+}
+
+// idOf is the release that a link's target names.
+func (s *Site) idOf(target string) string {
+	if target == "" {
+		return ""
+	}
+	target = strings.TrimPrefix(path.Clean(target), s.cfg.Path+"/")
+	id, ok := strings.CutPrefix(target, "releases/")
+	if !ok || checkID(id) != nil {
+		return Unmanaged
+	}
+	return id
+}
+
+// Prune removes complete releases beyond the newest ones kept, never one of
+// protect or the current one.
+func (s *Site) Prune(ctx context.Context, protect []string) error {
+	for _, id := range protect {
+		if err := checkID(id); id != "" && err != nil {
+			return err
+		}
+	}
+	_, err := s.run(ctx, pruneScript, vars{"protect": strings.Join(protect, " ")})
+	return err
+}

@@ -1,0 +1,212 @@
+package site
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Kind is what the bytes of an artifact are.
+type Kind string
+
+const (
+	File  Kind = "file"  // the program itself
+	Tar   Kind = "tar"   // a directory, as its canonical tar
+	TarGz Kind = "targz" // sent as it is, not stripped
+)
+
+// An Artifact is what is released, opened once: every host gets the bytes of the
+// one file that was hashed. It is safe for use by many goroutines.
+type Artifact struct {
+	Kind     Kind
+	Entry    string // program inside the release
+	Size     int64  // bytes to send
+	SHA256   string // of those bytes, hex
+	Revision string // of a Go program's version control, else of SHA256
+	Machine  string // what the program runs on, as uname -m has it; "" for scripts
+
+	unpacked int64 // bytes on the host, once unpacked
+	files    int64
+	f        *os.File
+	was      os.FileInfo
+	name     string
+}
+
+// OpenArtifact reads all of a file, a directory or a .tar.gz once. entry is the
+// program inside; for a single file the default is its base name.
+func OpenArtifact(name, entry string) (*Artifact, error) {
+	a, err := openArtifact(name, entry)
+	if err != nil {
+		var known *Error
+		if errors.As(err, &known) {
+			return nil, err
+		}
+		return nil, artifactError(name, err)
+	}
+	return a, nil
+}
+
+func artifactError(name string, err error) error {
+	return &Error{text: fmt.Sprintf("artifact %s: %s", name, err), code: "FD-ARTIFACT", err: err,
+		hint: "check app.artifact, app.entry and --artifact"}
+}
+
+func openArtifact(name, entry string) (*Artifact, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, bare(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	a := &Artifact{Kind: kindOf(name, info), Entry: entry, f: f, was: info, name: name}
+	if err := a.load(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func bare(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+func kindOf(name string, info os.FileInfo) Kind {
+	switch {
+	case info.IsDir():
+		return Tar
+	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"):
+		return TarGz
+	}
+	return File
+}
+
+// load makes the bytes to send and learns all about them.
+func (a *Artifact) load() error {
+	if a.Kind == File && a.Entry == "" {
+		a.Entry = filepath.Base(a.name)
+	}
+	if err := checkEntry(a.Entry); err != nil {
+		return err
+	}
+	var program *io.SectionReader
+	var err error
+	switch a.Kind {
+	case File:
+		program, err = a.loadFile()
+	case Tar:
+		program, err = a.loadDir()
+	case TarGz:
+		program, err = a.loadTarGz()
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.hash(); err != nil {
+		return err
+	}
+	a.inspect(program)
+	return nil
+}
+
+func checkEntry(entry string) error {
+	switch {
+	case entry == "":
+		return errors.New("which program in it is to run? set app.entry")
+	case !filepath.IsLocal(entry), path.Clean(entry) != entry, strings.HasPrefix(entry, "-"):
+		return fmt.Errorf("the entry %q is no path inside the release", entry)
+	}
+	return nil
+}
+
+func (a *Artifact) loadFile() (*io.SectionReader, error) {
+	switch {
+	case strings.HasSuffix(a.name, ".tar.zst"):
+		return nil, errors.New(".tar.zst is not yet supported; use .tar.gz")
+	case !a.was.Mode().IsRegular():
+		return nil, errors.New("it is neither a file nor a directory")
+	case a.was.Size() == 0:
+		return nil, errors.New("it is empty")
+	}
+	a.unpacked, a.files = a.was.Size(), 1
+	return io.NewSectionReader(a.f, 0, a.was.Size()), nil
+}
+
+func (a *Artifact) hash() error {
+	info, err := a.f.Stat()
+	if err != nil {
+		return err
+	}
+	h := sha256.New()
+	if a.Size, err = io.Copy(h, io.NewSectionReader(a.f, 0, info.Size())); err != nil {
+		return err
+	}
+	a.SHA256 = hex.EncodeToString(h.Sum(nil))
+	return a.unchanged()
+}
+
+// Reader gives all bytes to send, independent of every other reader.
+func (a *Artifact) Reader() io.Reader { return io.NewSectionReader(a.f, 0, a.Size) }
+
+// ID is the id of the release that this artifact makes under the revision.
+func (a *Artifact) ID(revision string) string { return revision + "-" + a.SHA256[:8] }
+
+// Close gives the file back; readers end.
+func (a *Artifact) Close() error { return a.f.Close() }
+
+// unchanged tells whether the file is still the one that was opened: a build that
+// runs again meanwhile must not reach a part of the hosts.
+func (a *Artifact) unchanged() error {
+	if a.Kind == Tar {
+		return nil // our own unnamed file
+	}
+	now, err := os.Stat(a.name)
+	if err != nil {
+		return artifactError(a.name, bare(err))
+	}
+	if !os.SameFile(a.was, now) || now.Size() != a.was.Size() || !now.ModTime().Equal(a.was.ModTime()) {
+		return &Error{text: fmt.Sprintf("artifact %s: it was changed while it was read", a.name),
+			code: "FD-ARTIFACT-CHANGED", hint: "let the build end, then run it again"}
+	}
+	return nil
+}
+
+// room tells what lacks on a host with so much free, "" when nothing does. An
+// archive is there twice while it is unpacked.
+func (a *Artifact) room(bytes, inodes int64) string {
+	const margin, few = 8 << 20, 16
+	need := a.unpacked + margin
+	if a.Kind != File {
+		need += a.Size
+	}
+	switch {
+	case bytes >= 0 && bytes < need:
+		return fmt.Sprintf("%d MiB are free, %d MiB are needed", bytes>>20, (need+1<<20-1)>>20)
+	case inodes >= 0 && inodes < a.files+few:
+		return fmt.Sprintf("%d inodes are free, %d are needed", inodes, a.files+few)
+	}
+	return ""
+}
+
+// tools are the programs that staging needs on the host.
+func (a *Artifact) tools() []string {
+	need := []string{"flock", "sha256sum", "mktemp"}
+	switch a.Kind {
+	case Tar:
+		return append(need, "tar")
+	case TarGz:
+		return append(need, "tar", "gzip")
+	case File:
+	}
+	return need
+}

@@ -1,0 +1,75 @@
+package site
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// inspect learns revision and architecture from the program.
+func (a *Artifact) inspect(program io.ReaderAt) {
+	a.Machine = elfMachine(program)
+	if a.Revision = vcsRevision(program); a.Revision == "" {
+		a.Revision = a.SHA256[:12]
+	}
+}
+
+var plainRevision = regexp.MustCompile(`^[A-Za-z0-9._+-]+$`)
+
+// vcsRevision is what Go's linker noted: twelve digits, and -dirty where files
+// were not committed.
+func vcsRevision(program io.ReaderAt) string {
+	info, err := buildinfo.Read(program)
+	if err != nil {
+		return ""
+	}
+	var revision, dirty string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && plainRevision.MatchString(s.Value):
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			dirty = "-dirty"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + dirty
+}
+
+var machines = map[elf.Machine]string{
+	elf.EM_X86_64: "x86_64", elf.EM_AARCH64: "aarch64", elf.EM_386: "i686", elf.EM_ARM: "arm",
+	elf.EM_RISCV: "riscv64", elf.EM_PPC64: "ppc64le", elf.EM_S390: "s390x", elf.EM_LOONGARCH: "loongarch64",
+}
+
+func elfMachine(program io.ReaderAt) string {
+	f, err := elf.NewFile(program)
+	if err != nil {
+		return ""
+	}
+	if name, ok := machines[f.Machine]; ok {
+		return name
+	}
+	return f.Machine.String()
+}
+
+// RunsOn tells whether a host whose uname -m says arch runs the program. What is
+// not known is allowed: the program's start tells.
+func (a *Artifact) RunsOn(arch string) bool {
+	switch {
+	case a.Machine == "", arch == "", a.Machine == arch:
+		return true
+	case a.Machine == "arm":
+		return strings.HasPrefix(arch, "arm") || arch == "aarch64"
+	case a.Machine == "i686":
+		return arch == "x86_64" || len(arch) == 4 && arch[0] == 'i' && strings.HasSuffix(arch, "86")
+	case a.Machine == "x86_64":
+		return arch == "amd64"
+	case a.Machine == "aarch64":
+		return arch == "arm64"
+	}
+	return false
+}

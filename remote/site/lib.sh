@@ -1,0 +1,61 @@
+# What every script of a site begins with. Callers set path, user and epoch.
+LC_ALL=C; export LC_ALL
+umask 022
+tab=$(printf '\t')
+
+# die CODE TEXT ends the script with an error that the runner understands.
+die() { printf '!%s %s\n' "$1" "$2"; exit 64; }
+
+# fsync makes files or directories durable. Old sync programs know no names.
+fsync() { sync -- "$@" 2>/dev/null || sync; }
+
+# loose prints the directories from here to / in which others could plant things.
+loose() {
+  d=$(pwd -P)
+  while :; do
+    case $(ls -ldn "$d/") in
+      ?????????[tT]*) ;;
+      ?????w*|????????w*) printf '%s\n' "$d" ;;
+    esac
+    [ "$d" = / ] || [ -z "$d" ] && break
+    d=${d%/*}; [ -n "$d" ] || d=/
+  done
+}
+
+# enter goes to the app's directory, or tells why that cannot be worked in.
+enter() {
+  cd -P -- "$path" 2>/dev/null || die FD-APP-PATH "$path does not exist"
+  [ -w . ] && [ -x . ] || die FD-APP-PATH "$path cannot be written by $(id -un)"
+  for d in .flipdeploy releases; do
+    [ -L "$d" ] && die FD-PLANTED "$path/$d is a symbolic link"
+    [ -d "$d" ] || mkdir "$d" 2>/dev/null || [ -d "$d" ] || die FD-APP-PATH "$path/$d cannot be made"
+    [ -O "$d" ] || [ -w "$d" ] || die FD-APP-PATH "$path/$d cannot be written by $(id -un)"
+  done
+  bad=$(loose; cd releases && ls -ldn . | grep -q '^.....w\|^........w' && pwd -P)
+  [ -z "$bad" ] || die FD-DIR-WRITABLE "$(printf '%s' "$bad" | head -n 1)"
+}
+
+# locked waits for the lock of this directory and refuses when a newer run has
+# been here. It stays held until the script ends, or unlock.
+locked() {
+  command -v flock >/dev/null 2>&1 || die FD-HOST-TOOL flock
+  [ -L .flipdeploy/act.lock ] && die FD-PLANTED "$path/.flipdeploy/act.lock is a symbolic link"
+  exec 9>>.flipdeploy/act.lock || die FD-APP-PATH "$path/.flipdeploy/act.lock cannot be written by $(id -un)"
+  tries=0
+  until flock -n 9; do
+    tries=$((tries + 1)); [ $tries -lt 100 ] || die FD-HOST-LOCK "$path/.flipdeploy/act.lock"
+    sleep 0.1
+  done
+  fence=0; [ -e .flipdeploy/fence ] && read -r fence <.flipdeploy/fence
+  case $fence in ''|*[!0-9]*) die FD-FENCE-BROKEN "$fence" ;; esac
+  [ "$fence" -le "$epoch" ] || die FD-FENCED "$fence"
+}
+unlock() { exec 9>&-; }
+
+# sum prints the sha256 of its stdin.
+sum() {
+  if command -v sha256sum >/dev/null 2>&1; then s=$(sha256sum)
+  elif command -v openssl >/dev/null 2>&1; then s=$(openssl dgst -sha256 -r)
+  else die FD-HOST-TOOL sha256sum; fi
+  printf '%s\n' "${s%% *}"
+}

@@ -1,0 +1,27 @@
+say() { printf '%s\t%s\n' "$1" "$2"; }
+say user "$(id -un)"
+say arch "$(uname -m)"
+for t in sha256sum flock timeout tar gzip mktemp; do command -v $t >/dev/null 2>&1 && say tool $t; done
+at=$path
+if cd -P -- "$path" 2>/dev/null; then
+  say exists yes
+  say owner "$(ls -ld . | { read -r mode links owner rest; printf '%s' "$owner"; })"
+  [ -w . ] && say writable yes
+  loose | while read -r d; do say loose "$d"; done
+  [ -L current ] && say current "$(readlink current)"
+  [ -e .flipdeploy/fence ] && read -r fence <.flipdeploy/fence && say fence "$fence"
+  for m in releases/*/.flipdeploy-release; do
+    [ -f "$m" ] && read -r hash size kind <"$m" || continue
+    id=${m#releases/}
+    say release "${id%/*}$tab$hash"
+  done
+else
+  until cd -P -- "$at" 2>/dev/null; do at=${at%/*}; [ -n "$at" ] || at=/; done
+fi
+say free "$(df -Pk . | awk 'NR==2 {printf "%.0f", $4 * 1024}')"
+say inodes "$(df -Pi . 2>/dev/null | awk 'NR==2 && $2 > 0 {print $4}')"
+awk -v p="$(pwd -P)" '
+  { m = $2; gsub(/\\040/, " ", m) }
+  m == "/" || p == m || index(p, m "/") == 1 { if (length(m) >= l) { l = length(m); o = "," $4 "," } }
+  END { if (o ~ /,noexec,/) print "noexec\tyes" }' /proc/mounts 2>/dev/null
+exit 0

@@ -1,0 +1,279 @@
+//go:build fleet
+
+// Package e2e shows the promise on real hosts: systemd, sshd and HAProxy, under
+// the standard load, with an independent oracle that is not flipdeploy.
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	fleetDir string // of the fleet that all tests share
+	binary   string
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(around(m))
+}
+
+func around(m *testing.M) int {
+	os.Setenv("FLEET", fmt.Sprintf("e%d", os.Getpid()%10000))
+	args := []string{"up", "-n", "4"}
+	if os.Getenv("FLIPDEPLOY_RETRIES0") != "" {
+		args = append(args, "--retries0")
+	}
+	if out, err := verb(args...); err != nil {
+		fmt.Fprintln(os.Stderr, "fleet up:", err, out)
+		return 1
+	}
+	defer verb("down")
+	dir, _ := verb("dir")
+	fleetDir = strings.TrimSpace(dir)
+	binary = filepath.Join(fleetDir, "bin", "flipdeploy")
+	build := exec.Command("go", "build", "-o", binary, "../..")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintln(os.Stderr, "build:", err, string(out))
+		return 1
+	}
+	if out, err := verb("tools"); err != nil {
+		fmt.Fprintln(os.Stderr, "tools:", err, out)
+		return 1
+	}
+	if err := tune(); err != nil {
+		fmt.Fprintln(os.Stderr, "inventory:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// tune shortens what a bad release would have the tests wait for.
+func tune() error {
+	name := filepath.Join(fleetDir, "inventory.toml")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	text := strings.Replace(string(data), "[reload]\n", "[reload]\ntimeout = \"10s\"\n", 1)
+	text = strings.Replace(text, "[health]\n", "[health]\ndeadline = \"6s\"\n", 1)
+	text = strings.Replace(text, "[rollout]\n", "[rollout]\nbake = \"1s\"\n", 1)
+	return os.WriteFile(name, []byte(text), 0o644)
+}
+
+// verb runs one of scripts/fleet's verbs.
+func verb(args ...string) (string, error) {
+	cmd := exec.Command("../fleet", args...)
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("fleet %s: %w\n%s", strings.Join(args, " "), err, errOut.String())
+	}
+	return string(out), nil
+}
+
+func mustVerb(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := verb(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// A run is what one command line did.
+type run struct {
+	exit           int
+	stdout, stderr string
+	result         map[string]any
+	took           time.Duration
+}
+
+func (r run) String() string {
+	return fmt.Sprintf("exit %d after %.1fs\nstdout:\n%s\nstderr:\n%s", r.exit, r.took.Seconds(), r.stdout, r.stderr)
+}
+
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command("../fleet", append([]string{"run", binary}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return cmd
+}
+
+func inventory(args ...string) []string {
+	return append(args, "-i", filepath.Join(fleetDir, "inventory.toml"))
+}
+
+// flipdeploy runs one command line to its end.
+func flipdeploy(t *testing.T, args ...string) run {
+	t.Helper()
+	cmd := command(inventory(args...)...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	began := time.Now()
+	err := cmd.Run()
+	r := run{stdout: out.String(), stderr: errOut.String(), took: time.Since(began)}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		r.exit = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(r.stdout) {
+		var m map[string]any
+		if json.Unmarshal([]byte(line), &m) == nil && m["kind"] == "result" {
+			r.result = m
+		}
+	}
+	return r
+}
+
+func (r run) want(t *testing.T, exit int, outcome string) run {
+	t.Helper()
+	if r.exit != exit || (r.result != nil && r.result["outcome"] != outcome) {
+		t.Fatalf("want exit %d (%s), got %s", exit, outcome, r)
+	}
+	return r
+}
+
+// build links the shop and returns the artifact's path.
+func build(t *testing.T, version, mode string) string {
+	t.Helper()
+	path := filepath.Join(fleetDir, "dist", version+"-"+mode, "shop")
+	mustVerb(t, "build-app", path, version, mode)
+	return path
+}
+
+func rollout(t *testing.T, version, mode string, more ...string) run {
+	t.Helper()
+	return flipdeploy(t, append([]string{"rollout", "--json", "--parallel", "2", "--artifact", build(t, version, mode), "--revision", version}, more...)...)
+}
+
+// fresh brings every host, out or in, to serve v0 with no history left behind.
+func fresh(t *testing.T) {
+	t.Helper()
+	mustVerb(t, "exec", "edge1", "sh", "-c", "rm -rf /var/lib/flipdeploy/shop")
+	for _, h := range []string{"web1", "web2", "web3", "web4"} {
+		haproxy(t, "set server shop/"+h+" state ready")
+	}
+	mustVerb(t, "seed", "v0")
+}
+
+// haproxy says something to the balancer by hand.
+func haproxy(t *testing.T, words string) string {
+	t.Helper()
+	return mustVerb(t, "exec", "edge1", "sh", "-c", "echo '"+words+"' | socat -t5 - UNIX-CONNECT:/run/haproxy/admin.sock")
+}
+
+// A watched span is load and oracle over some work.
+type watched struct {
+	Load struct {
+		Served, Failed int
+		Classes        map[string]struct{ Served, Failed int }
+		Versions       map[string]int
+		Texts          []string
+	}
+	Oracle struct {
+		Samples    int
+		Gaps       int
+		MinServing int `json:"min_serving"`
+		MaxOut     int `json:"max_out"`
+	}
+}
+
+// under does work under the standard load, watched by the oracle.
+func under(t *testing.T, work func()) watched {
+	t.Helper()
+	var w watched
+	load := start(t, "load", "-url", "http://10.77.0.2", "-json")
+	oracle := start(t, "oracle", "-address", "10.77.0.2:9999", "-backend", "shop", "-json")
+	time.Sleep(time.Second)
+	work()
+	time.Sleep(time.Second)
+	oracle.stop(t, &w.Oracle)
+	load.stop(t, &w.Load)
+	t.Logf("load: %d served, %d failed, %v; oracle: least serving %d, most out %d in %d samples",
+		w.Load.Served, w.Load.Failed, w.Load.Versions, w.Oracle.MinServing, w.Oracle.MaxOut, w.Oracle.Samples)
+	return w
+}
+
+// none fails the test when a single request failed or the floor was broken.
+func (w watched) none(t *testing.T, minServing, maxOut int) {
+	t.Helper()
+	if w.Load.Failed != 0 || w.Load.Served < 200 {
+		t.Errorf("%d of %d requests failed: %s", w.Load.Failed, w.Load.Served+w.Load.Failed, strings.Join(w.Load.Texts, "\n"))
+	}
+	if w.Oracle.MinServing < minServing || w.Oracle.MaxOut > maxOut || w.Oracle.Samples < 20 {
+		t.Errorf("oracle: least serving %d, want %d; most out %d, want %d; %d samples",
+			w.Oracle.MinServing, minServing, w.Oracle.MaxOut, maxOut, w.Oracle.Samples)
+	}
+}
+
+type background struct {
+	cmd *exec.Cmd
+	out bytes.Buffer
+}
+
+func start(t *testing.T, tool string, args ...string) *background {
+	t.Helper()
+	b := &background{cmd: exec.Command("../fleet", append([]string{"run", filepath.Join(fleetDir, "bin", tool)}, args...)...)}
+	b.cmd.Stdout, b.cmd.Stderr = &b.out, os.Stderr
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := b.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *background) stop(t *testing.T, into any) {
+	t.Helper()
+	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT)
+	_ = b.cmd.Wait() // its exit code says what the report says
+	if err := json.Unmarshal(b.out.Bytes(), into); err != nil {
+		t.Fatalf("%s: %v: %s", b.cmd.Args, err, b.out.String())
+	}
+}
+
+// version asks a host for its release, straight.
+func version(t *testing.T, host string) string {
+	t.Helper()
+	return strings.TrimSpace(mustVerb(t, "exec", host, "curl", "-s", "-m", "3", "http://127.0.0.1:8080/version"))
+}
+
+func wantVersions(t *testing.T, want string) {
+	t.Helper()
+	for _, h := range []string{"web1", "web2", "web3", "web4"} {
+		if got := version(t, h); got != want {
+			t.Errorf("%s runs %q, want %q", h, got, want)
+		}
+	}
+}
+
+var mark = regexp.MustCompile(`\S+`)
+
+// noneLeft: no mark, no lock, every host in rotation.
+func noneLeft(t *testing.T) {
+	t.Helper()
+	if marks := mustVerb(t, "exec", "edge1", "sh", "-c", "ls /var/lib/flipdeploy/shop/own 2>/dev/null || true"); mark.MatchString(marks) {
+		t.Errorf("marks left: %s", marks)
+	}
+	if out := mustVerb(t, "exec", "edge1", "sh", "-c", "flock -n /var/lib/flipdeploy/shop/lease echo free || true"); strings.TrimSpace(out) != "free" {
+		t.Errorf("the lock is still held")
+	}
+	for line := range strings.Lines(haproxy(t, "show servers state shop")) {
+		f := strings.Fields(line)
+		if len(f) > 8 && strings.HasPrefix(f[3], "web") && (f[6] != "0" || f[5] != "2") {
+			t.Errorf("%s: admin state %s, operational %s", f[3], f[6], f[5])
+		}
+	}
+}
