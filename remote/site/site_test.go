@@ -220,9 +220,9 @@ func TestKilledClientPromotesNothing(t *testing.T) {
 
 // uploadUntilKilled is the child of TestKilledClientPromotesNothing.
 func uploadUntilKilled() {
-	p := filepath.Join(os.Getenv("DIR"), "..", "shop")
+	p := filepath.Join(os.Getenv("DIR"), "..", "blob")
 	_ = os.WriteFile(p, randomBytes(64<<20), 0o755)
-	a, err := site.OpenArtifact(p, "")
+	a, err := site.OpenArtifact(p, "shop")
 	if err != nil {
 		panic(err)
 	}
