@@ -40,10 +40,14 @@ func (j *Journal) entry() (Entry, bool) {
 	return e, true
 }
 
+// outcome is that of the last end, "" when something was planned since.
 func outcome(records []deploy.Record) deploy.Outcome {
 	var o deploy.Outcome
 	for _, r := range records {
-		if r.Kind == "end" {
+		switch r.Kind {
+		case "plan":
+			o = ""
+		case "end":
 			o = r.Outcome
 		}
 	}

@@ -214,6 +214,17 @@ func TestHistoryTellsEachRolloutNewestFirst(t *testing.T) {
 	equal(t, h[1].Hosts[1], Change{"web2", "v1-00000000", "v2-11111111", ""})
 }
 
+func TestARolloutThatPlansAgainAfterItsEndIsUnfinishedOnceMore(t *testing.T) {
+	end := rec(r1, "end", "", 1)
+	end.Outcome = deploy.OutcomeRolledBack
+	j := Journal{Rollout: r1, Records: []deploy.Record{planned(r1, "v2", 0), end}}
+	equal(t, j.Unfinished(), false)
+	equal(t, j.Outcome(), deploy.OutcomeRolledBack)
+	j.Records = append(j.Records, planned(r1, "v2", 2))
+	equal(t, j.Unfinished(), true)
+	equal(t, j.Outcome(), "")
+}
+
 func TestTwoAppsOnOneMachineKeepApart(t *testing.T) {
 	inShells(t, func(t *testing.T, m *machine) {
 		dir := t.TempDir()
