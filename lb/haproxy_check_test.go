@@ -126,6 +126,43 @@ func TestEverySocketToolAndShellWillDo(t *testing.T) {
 	})
 }
 
+func TestTheSocketIsAskedThroughSudoWhereItIsNotOurs(t *testing.T) {
+	t.Parallel()
+	h, _, b := start(t, 2, "backend shop\n  server web1 @web1\n  server web2 @web2\n", nil, "shop")
+	bin := only(t, "socat")
+	asked := filepath.Join(bin, "asked")
+	sudo := "#!/bin/sh\necho \"$*\" >>" + asked + "\nexec socat -t10 - UNIX-CONNECT:" + h.Socket + "\n"
+	must(t, os.WriteFile(filepath.Join(bin, "sudo"), []byte(sudo), 0o700))
+	cfg := h.Config(b, "shop")
+	cfg.Socket, cfg.Sudo = "/nonexistent/a.sock", true
+	sh := lbtest.Shell{Env: []string{"PATH=" + bin}}
+	must(t, lb.NewHAProxy(cfg, sh).Drain(lbtest.Within(t, 5*time.Second), sh, "web1", 1))
+	got, err := os.ReadFile(asked)
+	must(t, err)
+	for line := range strings.Lines(string(got)) {
+		if want := "-n " + cfg.SudoCommand() + "\n"; line != want {
+			t.Errorf("ran sudo %q, want %q", line, want)
+		}
+	}
+}
+
+func TestASocketOfOthersIsDenied(t *testing.T) {
+	t.Parallel()
+	lbtest.Need(t, "setpriv")
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	h, _, b := start(t, 1, "backend shop\n  server web1 @web1\n", nil, "shop")
+	must(t, os.Chmod(h.Dir, 0o755))
+	must(t, os.Chmod(h.Socket, 0o660))
+	sh := lbtest.Shell{Argv: []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-s"}}
+	d := lb.NewHAProxy(h.Config(b, "shop"), sh)
+	ctx := lbtest.Within(t, 5*time.Second)
+	wantErr(t, first(d.Check(ctx)), "FD-LB-SOCKET-DENIED", "socket "+h.Socket+" root:root 660 may not be written")
+	must(t, os.Chmod(h.Dir, 0o700))
+	wantErr(t, first(d.Check(ctx)), "FD-LB-SOCKET-DENIED", "socket "+h.Dir+" root:root 700 may not be written")
+}
+
 // only is a PATH with what scripts use anyway and these tools.
 func only(t *testing.T, tools ...string) string {
 	dir := t.TempDir()

@@ -24,11 +24,12 @@ func (h *HAProxy) Empty(ctx context.Context, act Runner, host string, say func(s
 		w.hurryAt = w.since.Add(end.Sub(w.since) / 2)
 	}
 	for {
+		next := time.Now().Add(h.cfg.PollEvery)
 		done, err := w.step(ctx)
 		if done || err != nil && ctx.Err() == nil {
 			return err
 		}
-		if !pause(ctx, h.cfg.PollEvery) {
+		if !pause(ctx, time.Until(next)) {
 			return w.late(ctx)
 		}
 	}
@@ -158,7 +159,10 @@ func (w *wait) beyondDrain(ctx context.Context, s *snapshot, st standing) (done 
 	if err != nil {
 		return false, err
 	}
+	// The look after the act is the first of three. It did not ask old workers, which
+	// were idle before and get no new requests.
 	w.still, w.now = 0, load{}
+	w.count(w.h.load(w.host, after))
 	return false, w.h.remember(w.host, after, true)
 }
 

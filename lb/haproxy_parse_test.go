@@ -31,6 +31,8 @@ func captured(t testing.TB) map[string]string {
 	return all
 }
 
+// Run it with -fuzzminimizetime 10x: the seeds are long, and making an input shorter
+// takes a minute each otherwise.
 func FuzzParse(f *testing.F) {
 	for _, text := range captured(f) {
 		f.Add(text)

@@ -238,6 +238,33 @@ func TestAReloadWhileEmptyingIsToldAgain(t *testing.T) {
 	}
 }
 
+func TestAForgottenHostGoesToMaintOnlyWhenIdle(t *testing.T) {
+	t.Parallel()
+	h, d, b := start(t, 1, "backend shop\n  server web1 @web1 on-marked-down shutdown-sessions\n", nil, "shop")
+	ctx := lbtest.Within(t, 8*time.Second)
+	must(t, d.Drain(ctx, lbtest.Shell{}, "web1", 0))
+	must(t, d.Empty(ctx, lbtest.Shell{}, "web1", quiet))
+	h.Reload()
+	done := make(chan error, 1)
+	go func() {
+		_, err := lbtest.Get(h.Addr, "/slow?for=600ms", "")
+		done <- err
+	}()
+	lbtest.Eventually(t, "a request came in", func() bool { return b["web1"].InFlight.Load() > 0 })
+	for _, want := range []lb.State{lb.StateDrain, lb.StateMaint} {
+		again, err := d.Hold(ctx, lbtest.Shell{}, "web1")
+		if err != nil || again != (want == lb.StateDrain) {
+			t.Errorf("got %v, %v", again, err)
+		}
+		if s := states(t, d)["web1"]; s.State != want {
+			t.Errorf("got %+v, want %s", s, want)
+		}
+		if want == lb.StateDrain {
+			must(t, <-done)
+		}
+	}
+}
+
 func TestALaterRunGoesOnWithWhatWasLeft(t *testing.T) {
 	t.Parallel()
 	h, d, b := start(t, 2, "backend shop\n  server web1 @web1\n  server web2 @web2\n", nil, "shop")

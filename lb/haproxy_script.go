@@ -131,6 +131,13 @@ func (h *HAProxy) script(table, body string, vars ...string) string {
 	return b.String() + code(askSh) + code(body) + ")\n"
 }
 
+// SudoCommand is the one command that goes through sudo, for a line in sudoers, when
+// Sudo is set and the socket is not the SSH user's to write. (MasterSocket: the same
+// with its path.)
+func (c HAProxyConfig) SudoCommand() string {
+	return "socat -T10 -t10 - UNIX-CONNECT:" + c.Socket
+}
+
 func flag(on bool) string {
 	if on {
 		return "1"
