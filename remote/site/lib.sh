@@ -9,16 +9,16 @@ die() { printf '!%s %s\n' "$1" "$2"; exit 64; }
 # fsync makes files or directories durable. Old sync programs know no names.
 fsync() { sync -- "$@" 2>/dev/null || sync; }
 
-# loose prints the directories from here to / in which others could plant things.
+# loose prints those of the directories given, and from here to /, in which others
+# could plant things. One ls for all: forks are what a script's time is made of.
 loose() {
-  d=$(pwd -P)
-  while :; do
-    case $(ls -ldn "$d/") in
+  d=$PWD
+  while [ "$d" != / ] && [ -n "$d" ]; do set -- "$@" "$d"; d=${d%/*}; done
+  ls -ldn -- "$@" / | while read -r mode _ _ _ _ _ _ _ name; do
+    case $mode in
       ?????????[tT]*) ;;
-      ?????w*|????????w*) printf '%s\n' "$d" ;;
+      ?????w*|????????w*) printf '%s\n' "$name" ;;
     esac
-    [ "$d" = / ] || [ -z "$d" ] && break
-    d=${d%/*}; [ -n "$d" ] || d=/
   done
 }
 
@@ -31,8 +31,9 @@ enter() {
     [ -d "$d" ] || mkdir "$d" 2>/dev/null || [ -d "$d" ] || die FD-APP-PATH "$path/$d cannot be made"
     [ -O "$d" ] || [ -w "$d" ] || die FD-APP-PATH "$path/$d cannot be written by $(id -un)"
   done
-  bad=$(loose; cd releases && ls -ldn . | grep -q '^.....w\|^........w' && pwd -P)
-  [ -z "$bad" ] || die FD-DIR-WRITABLE "$(printf '%s' "$bad" | head -n 1)"
+  bad=$(loose "$PWD/releases" "$PWD/.flipdeploy")
+  [ -z "$bad" ] || die FD-DIR-WRITABLE "${bad%%
+*}"
 }
 
 # locked waits for the lock of this directory and refuses when a newer run has

@@ -336,7 +336,7 @@ func TestPlantedLinksAreNotFollowed(t *testing.T) {
 }
 
 func TestDirectoriesOthersMayWriteAreRefused(t *testing.T) {
-	for _, name := range []string{".", "..", "releases"} {
+	for _, name := range []string{".", "..", "releases", ".flipdeploy"} {
 		b := newBench(t)
 		p := filepath.Join(b.dir, name)
 		_ = os.MkdirAll(p, 0o755)
