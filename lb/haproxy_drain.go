@@ -13,19 +13,14 @@ func (h *HAProxy) Claim(ctx context.Context, act Runner, host string, minServing
 	if h.bad != nil {
 		return h.bad
 	}
-	decide := h.budget("claim", host, minServing)
-	if l, ok := h.Left(host); ok {
-		for _, key := range sorted(l.Bits) {
-			decide += fmt.Sprintf("expect %s %d drain\n", key, l.Bits[key])
-		}
-	}
+	decide := h.budget("claim", host, minServing) + h.ours(host)
 	_, err := h.act(ctx, act, "claiming", decide, "act none "+host, "")
 	return err
 }
 
 // Drain returns once HAProxy itself said that every server of host is in drain. The
 // floor is counted in the same script; when a server cannot be set, those set before
-// are back. A host that is in drain already is left so.
+// are back. A host that is in drain already, or in maint by us, is left so.
 func (h *HAProxy) Drain(ctx context.Context, act Runner, host string, minServing int) error {
 	if h.bad != nil {
 		return h.bad
@@ -33,7 +28,8 @@ func (h *HAProxy) Drain(ctx context.Context, act Runner, host string, minServing
 	// A crash or a lost connection here leaves the host drained though no answer came;
 	// GiveBack then looks.
 	h.try(host, true)
-	s, err := h.act(ctx, act, "draining", h.budget("drain", host, minServing), "act verify "+host+"\nexpect * 0 drain\n", "ready")
+	s, err := h.act(ctx, act, "draining", h.budget("drain", host, minServing)+h.ours(host),
+		"act verify "+host+"\nexpect * 0 drain\n"+h.ours(host), "ready")
 	if err != nil {
 		// What was found changed after the set may be half put back: GiveBack looks.
 		if r := reason(err); r != "" && r != ReasonChanged {
@@ -48,7 +44,19 @@ func (h *HAProxy) drained(host string, s *acted) error {
 	l, before := h.Left(host)
 	l.Served = s.served || before && l.Served
 	h.Recall(host, l)
-	return h.remember(host, s.snapshot, false)
+	return h.remember(host, s.snapshot, l.Maint)
+}
+
+// ours tells the script what we left host as before, if we did.
+func (h *HAProxy) ours(host string) string {
+	l, _ := h.Left(host)
+	var b strings.Builder
+	for _, key := range sorted(l.Bits) {
+		if l.Bits[key] != 0 {
+			fmt.Fprintf(&b, "expect %s %d drain\n", key, l.Bits[key])
+		}
+	}
+	return b.String()
 }
 
 func (h *HAProxy) budget(mode, host string, minServing int) string {

@@ -145,7 +145,13 @@ func drainTwice(t *testing.T, r *Rig) {
 	ctx := Within(t, 10*time.Second)
 	must(t, r.Driver.Drain(ctx, r.Act, "web1", 1))
 	must(t, r.Driver.Drain(ctx, r.Act, "web1", 1))
+	must(t, r.Driver.Empty(ctx, r.Act, "web1", quiet))
+	must(t, r.Driver.Claim(ctx, r.Act, "web1", 1))
+	must(t, r.Driver.Drain(ctx, r.Act, "web1", 1))
+	must(t, r.Driver.Empty(ctx, r.Act, "web1", quiet))
 	out(t, r, "web1")
+	must(t, r.Driver.Ready(ctx, r.Act, "web1", quiet))
+	wantSeat(t, r, "web1", lb.StateReady, true)
 }
 
 func roundTrip(t *testing.T, r *Rig) {
