@@ -31,7 +31,9 @@ if [ -n "$unit" ]; then
 fi
 
 if [ -n "$pidfile" ]; then
-  named=$(head -c 32 "$pidfile" 2>/dev/null | head -n 1 | tr -dc 0-9)
+  # tableflip writes its pid file for its own user only
+  named=$(plain grep -m 1 -o '[0-9]*' "$pidfile" || priv grep -m 1 -o '[0-9]*' "$pidfile")
+  named=$(printf '%s\n' "$named" | head -n 1 | head -c 10)
   echo "pidfile $named"
   seeds="$seeds $named"
 fi

@@ -41,7 +41,11 @@ var takeoverHints = map[Verdict]string{
 }
 
 func (a *App) takeoverError(ctx context.Context, f facts, v Verdict, w *watch) *TakeoverError {
-	return &TakeoverError{Verdict: v, text: w.tell(f, v, &a.cfg), hint: takeoverHints[v],
+	hint := takeoverHints[v]
+	if more := a.unitWarnings(f); v == Dead && len(more) > 0 {
+		hint = more[0]
+	}
+	return &TakeoverError{Verdict: v, text: w.tell(f, v, &a.cfg), hint: hint,
 		seen: w.evidence(f), log: a.logSince(ctx, w.before.facts)}
 }
 

@@ -124,7 +124,7 @@ func TestASignalThatTheKernelDropsIsNotSent(t *testing.T) {
 
 func TestASignalThatKillsIsDead(t *testing.T) {
 	t.Parallel()
-	err := bad(t, "unhandled", "", "FD-TAKEOVER-DEAD", 2*time.Second)
+	err := bad(t, "unhandled", "", "FD-TAKEOVER-DEAD", 3*time.Second)
 	if !strings.Contains(err.Error(), " ended and nothing listens on port ") {
 		t.Errorf("error %q", err)
 	}

@@ -25,7 +25,7 @@ const (
 const (
 	patience     = 10 * time.Second       // for a first new process
 	afterDeath   = time.Second            // of the last new process
-	afterGlimpse = 3 * time.Second        // a child was waited for, and none was seen
+	afterGlimpse = 2 * time.Second        // a child was waited for, and none was seen
 	deadFor      = 500 * time.Millisecond // nothing of the app was there
 	wrongFor     = 300 * time.Millisecond // a wrapper may still exec
 )

@@ -87,9 +87,9 @@ func TestVerdicts(t *testing.T) {
 			{100 * ms, listens + old + child, waiting}, {500 * ms, listens + old, waiting},
 			{900 * ms, listens + old + strings.ReplaceAll(child, "20", "21"), waiting}, {1800 * ms, listens + old, waiting}, {1900 * ms, listens + old, Refused}}},
 		{"child dies unseen", reload, listens + old, []sight{
-			{100 * ms, listens + oldReap, waiting}, {3 * time.Second, listens + oldReap, waiting}, {3100 * ms, listens + oldReap, Refused}}},
+			{100 * ms, listens + oldReap, waiting}, {2 * time.Second, listens + oldReap, waiting}, {2100 * ms, listens + oldReap, Refused}}},
 		{"child is a zombie", reload, listens + old, []sight{
-			{100 * ms, listens + old + zombie, waiting}, {3100 * ms, listens + old + zombie, Refused}}},
+			{100 * ms, listens + old + zombie, waiting}, {2100 * ms, listens + old + zombie, Refused}}},
 		{"child hangs", reload, listens + old, []sight{
 			{20 * time.Second, listens + newcome + old + child, waiting}, {30 * time.Second, listens + newcome + old + child, Hung}}},
 		{"both serve", reload, listens + old, []sight{{30 * time.Second, listens + newcome + old + child + "pidfile 20\n", Stalled}}},
