@@ -30,8 +30,17 @@ func dialAgent(ctx context.Context) *keyAgent {
 	if err != nil {
 		return nil
 	}
-	_ = conn.SetDeadline(time.Now().Add(agentPatience))
-	return &keyAgent{conn, agent.NewClient(conn)}
+	a := &keyAgent{conn, agent.NewClient(conn)}
+	a.extend()
+	return a
+}
+
+// extend gives the agent its time anew: between listing keys and signing lies
+// the wait for a free handshake.
+func (a *keyAgent) extend() {
+	if a != nil {
+		_ = a.conn.SetDeadline(time.Now().Add(agentPatience))
+	}
 }
 
 func (a *keyAgent) signers() []ssh.Signer {

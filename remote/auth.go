@@ -3,6 +3,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -150,7 +152,7 @@ func bare(err error) error {
 // addText offers the key in text; an encrypted one with the passphrase of the
 // environment, else through the agent that holds it.
 func (o *offer) addText(from string, text []byte) error {
-	s, err := ssh.ParsePrivateKey(text)
+	s, err := unlocked.parse(text, "")
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
 		s, err = o.unlock(text, locked.PublicKey)
@@ -164,7 +166,7 @@ func (o *offer) addText(from string, text []byte) error {
 
 func (o *offer) unlock(text []byte, public ssh.PublicKey) (ssh.Signer, error) {
 	if phrase := os.Getenv(envPassphrase); phrase != "" {
-		s, err := ssh.ParsePrivateKeyWithPassphrase(text, []byte(phrase))
+		s, err := unlocked.parse(text, phrase)
 		if err != nil {
 			return nil, fmt.Errorf("%w and %s does not open it", errEncrypted, envPassphrase)
 		}
@@ -174,6 +176,37 @@ func (o *offer) unlock(text []byte, public ssh.PublicKey) (ssh.Signer, error) {
 		return s, nil
 	}
 	return nil, fmt.Errorf("%w, %s is not set and no agent holds it", errEncrypted, envPassphrase)
+}
+
+// unlocked are the keys that were read before: opening an encrypted one takes a
+// processor a good part of a second, and a fleet has one key and many hosts.
+var unlocked keyCache
+
+type keyCache struct {
+	mu   sync.Mutex
+	keys map[[32]byte]ssh.Signer
+}
+
+func (c *keyCache) parse(text []byte, phrase string) (s ssh.Signer, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := sha256.Sum256(append([]byte(phrase+"\x00"), text...))
+	if s, ok := c.keys[id]; ok {
+		return s, nil
+	}
+	if phrase == "" {
+		s, err = ssh.ParsePrivateKey(text)
+	} else {
+		s, err = ssh.ParsePrivateKeyWithPassphrase(text, []byte(phrase))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.keys == nil {
+		c.keys = map[[32]byte]ssh.Signer{}
+	}
+	c.keys[id] = s
+	return s, nil
 }
 
 // pemText forgives what CI systems do to a key: base64 around it, CRLF, spaces,

@@ -47,6 +47,11 @@ func pause(ctx context.Context, try int) bool {
 }
 
 func (m *Machine) connectOnce(ctx context.Context, trust *hostKeys) (*link, error) {
+	offer, err := m.cfg.keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer offer.close()
 	leave, err := m.cfg.Gate.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -59,19 +64,14 @@ func (m *Machine) connectOnce(ctx context.Context, trust *hostKeys) (*link, erro
 	if err != nil {
 		return nil, withCause(ctx, err)
 	}
-	return m.handshake(ctx, &wire{Conn: conn}, trust)
+	return m.handshake(ctx, &wire{Conn: conn}, offer, trust)
 }
 
 // handshake is bounded by closing the connection: the library has no deadline
 // for it.
-func (m *Machine) handshake(ctx context.Context, conn *wire, trust *hostKeys) (*link, error) {
-	offer, err := m.cfg.keys(ctx)
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	defer offer.close()
+func (m *Machine) handshake(ctx context.Context, conn *wire, offer *offer, trust *hostKeys) (*link, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	offer.agent.extend()
 	addr := m.cfg.hostPort()
 	c, chans, reqs, err := ssh.NewClientConn(conn, addr, m.clientConfig(offer, trust))
 	if !stop() && err == nil {

@@ -80,6 +80,19 @@ func (l *link) wait() {
 
 func (l *link) lost() bool { return isClosed(l.dead) }
 
+// lostSoon is lost, a moment later: when a connection ends its sessions end first,
+// and the next call must not take it for a live one.
+func (l *link) lostSoon() bool {
+	t := time.NewTimer(50 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-l.dead:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
 func (l *link) watchEnd() {
 	err := l.client.Wait()
 	l.fail(fmt.Errorf("the connection ended: %w", err))

@@ -243,7 +243,7 @@ func (p *proc) unsure(ctx context.Context, doing string) error {
 	switch {
 	case ctx.Err() != nil:
 		cause = context.Cause(ctx)
-	case p.l.lost():
+	case p.l.lostSoon():
 		cause = p.l.cause
 	}
 	return &UnknownError{fault{

@@ -16,17 +16,17 @@ import (
 func TestRunReturnsWhatTheScriptWroteToStdout(t *testing.T) {
 	m := remotetest.Start(t).Machine(t)
 	for script, want := range map[string]string{
-		"echo one; echo two":                   "one\ntwo\n",
-		"printf 'no newline'":                  "no newline",
-		"cat <<'E'\n$x\nE":                     "$x\n",
-		"":                                     "",
-		"# only a comment":                     "",
-		"cat; echo read nothing":               "read nothing\n",
-		"exit 0; echo never":                   "",
-		"head -c 100000 /dev/zero | wc -c":     "100000\n",
-		"exec echo replaced":                   "replaced\n",
-		"trap 'echo bye' EXIT; echo hi":        "hi\nbye\n",
-		"case a in a) echo matched ;; esac":    "matched\n",
+		"echo one; echo two":                    "one\ntwo\n",
+		"printf 'no newline'":                   "no newline",
+		"cat <<'E'\n$x\nE":                      "$x\n",
+		"":                                      "",
+		"# only a comment":                      "",
+		"cat; echo read nothing":                "read nothing\n",
+		"exit 0; echo never":                    "",
+		"head -c 100000 /dev/zero | wc -c":      "100000\n",
+		"exec echo replaced":                    "replaced\n",
+		"trap 'echo bye' EXIT; echo hi":         "hi\nbye\n",
+		"case a in a) echo matched ;; esac":     "matched\n",
 		"head -c 131072 /dev/zero | tr '\\0' x": strings.Repeat("x", 131072),
 	} {
 		out, err := m.Run(t.Context(), script)

@@ -1,0 +1,99 @@
+package remote_test
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/remotetest"
+)
+
+// overCable is an sshd behind a cable that can be cut.
+func overCable(t *testing.T) (*remotetest.Cable, *remote.Machine) {
+	t.Helper()
+	s := remotetest.Start(t)
+	cable := remotetest.Plug(t, s.HostPort())
+	s.TrustAt(t, cable.Addr)
+	c := s.Config()
+	c.Port, c.KeepAlive = cable.Port(), 100*time.Millisecond
+	return cable, remotetest.Machine(t, c)
+}
+
+func TestALostConnectionLeavesTheOutcomeUnknown(t *testing.T) {
+	cable, m := overCable(t)
+	if err := m.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, harm := range map[string]func(){"cut": cable.Cut, "frozen": cable.Freeze} {
+		timer := time.AfterFunc(300*time.Millisecond, harm)
+		begin := time.Now()
+		_, err := m.Run(t.Context(), "sleep 10")
+		var unknown *remote.UnknownError
+		if !errors.As(err, &unknown) || code(err) != "FD-SSH-LOST" {
+			t.Errorf("%s: got %T %v", name, err, err)
+		}
+		if name == "frozen" && err.Error() != "run: no answer for 300ms" {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(begin); d > 2*time.Second {
+			t.Errorf("%s: told after %s", name, d)
+		}
+		timer.Stop()
+		cable.Thaw()
+		if out, err := m.Run(t.Context(), "echo anew"); err != nil || string(out) != "anew\n" {
+			t.Errorf("%s: the next call got %q, %v", name, out, err)
+		}
+	}
+}
+
+func TestAPeerThatGoesMuteIsGivenUp(t *testing.T) {
+	r := remotetest.Misbehave(t, remotetest.Manners{Mute: true})
+	begin := time.Now()
+	_, err := remotetest.Machine(t, r.Config()).Run(t.Context(), "true")
+	var unknown *remote.UnknownError
+	if !errors.As(err, &unknown) || err.Error() != "run: no answer for 150ms" || time.Since(begin) > time.Second {
+		t.Errorf("got %v after %s", err, time.Since(begin))
+	}
+}
+
+func TestRefusedSessionsNeverStarted(t *testing.T) {
+	for want, manners := range map[string]remotetest.Manners{
+		"open a session: ssh: rejected: connect failed (\"open failed\")": {NoSessions: true},
+		"start a shell: sshd refused to run exec /bin/sh -s":              {NoExec: true},
+		"start a shell: exit 0 before the script began":                   {Shell: func(_, _ string, _, _ io.Writer) {}},
+		"start a shell: exit 0 before the script began: account ended":    {Shell: func(_, _ string, out, _ io.Writer) { _, _ = io.WriteString(out, "account ended") }},
+	} {
+		_, err := remotetest.Machine(t, remotetest.Misbehave(t, manners).Config()).Run(t.Context(), "true")
+		var not *remote.NotStartedError
+		if !errors.As(err, &not) || err.Error() != want {
+			t.Errorf("got %T %v, want %s", err, err, want)
+		}
+	}
+}
+
+func TestAMissingExitStatusIsUnknown(t *testing.T) {
+	half := func(begin, _ string, out, _ io.Writer) { _, _ = io.WriteString(out, begin+"\nhalf") }
+	for _, manners := range []remotetest.Manners{{NoStatus: true}, {Shell: half}} {
+		_, err := remotetest.Machine(t, remotetest.Misbehave(t, manners).Config()).Run(t.Context(), "true")
+		var unknown *remote.UnknownError
+		if !errors.As(err, &unknown) || !unknown.OutcomeUnknown() {
+			t.Errorf("got %T %v", err, err)
+		}
+	}
+}
+
+func TestEndlessOutputCostsNoMemory(t *testing.T) {
+	r := remotetest.Misbehave(t, remotetest.Manners{Endless: true})
+	m := remotetest.Machine(t, r.Config())
+	time.AfterFunc(300*time.Millisecond, func() { _ = m.Close() })
+	out, err := m.Run(t.Context(), "true")
+	var unknown *remote.UnknownError
+	if !errors.As(err, &unknown) || len(out) > 132<<10 {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if _, err := m.Run(t.Context(), "true"); err == nil || !errors.As(err, new(*remote.NotStartedError)) {
+		t.Errorf("after Close: %v", err)
+	}
+}
