@@ -48,6 +48,21 @@ func lostError(doing string, err error) error {
 		Err:  fmt.Errorf("nobody knows how it ended: %w", err)}
 }
 
+// triggerError keeps the code and hint of a refusal, such as the fence's. That a
+// command ended with an error says no more than ours.
+func triggerError(doing string, err error) error {
+	e := &Error{Doing: doing, Err: err, code: "FD-TRIGGER", unknown: unknownOutcome(err),
+		hint: "`flipdeploy doctor` tells which rights and tools the host lacks"}
+	var inner interface {
+		Code() string
+		Hint() string
+	}
+	if errors.As(err, &inner) && inner.Code() != "FD-REMOTE-EXIT" {
+		e.code, e.hint = inner.Code(), inner.Hint()
+	}
+	return e
+}
+
 func unknownOutcome(err error) bool {
 	var e interface{ OutcomeUnknown() bool }
 	return errors.As(err, &e) && e.OutcomeUnknown()

@@ -84,7 +84,7 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 	}
 	said, err := a.trigger(ctx, s.main)
 	if err != nil && !unknownOutcome(err) {
-		return triggerError(err)
+		return triggerError("reload", fmt.Errorf("asking the app to take over: %w", err))
 	}
 	if err == nil && said != "sent" {
 		return a.notSent(said, s.main)
@@ -122,11 +122,6 @@ func (a *App) mayTrigger(ctx context.Context, main *process) error {
 		return nil
 	}
 	return a.heard(ctx, main)
-}
-
-func triggerError(err error) error {
-	return &Error{Doing: "reload", code: "FD-TRIGGER", Err: fmt.Errorf("asking the app to take over: %w", err),
-		hint: "`flipdeploy doctor` tells which rights and tools the host lacks"}
 }
 
 func (a *App) notSent(said string, main *process) error {

@@ -59,8 +59,7 @@ func (a *App) command(ctx context.Context, argv []string, verb string) error {
 			"the inventory does not say how to %s the app", verb)
 	}
 	if err != nil {
-		return &Error{Doing: verb, Err: err, code: "FD-TRIGGER", unknown: unknownOutcome(err),
-			hint: "`flipdeploy doctor` tells which rights and tools the host lacks"}
+		return triggerError(verb, err)
 	}
 	if word, pid, _ := strings.Cut(said, " "); word == "pid" {
 		a.helper, _ = strconv.Atoi(pid)
