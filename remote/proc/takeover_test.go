@@ -79,7 +79,9 @@ func bad(t *testing.T, v1, v2, code string, within time.Duration) error {
 	}
 	h.flip("v1")
 	must(t, a.Restore(t.Context(), "v1"))
+	undone := time.Since(began)
 	must(t, a.Settled(t.Context(), "v1"))
+	t.Logf("verdict after %v, undone after %v, settled after %v", took, undone, time.Since(began))
 	if p := h.processes(); h.version() != "v1" || len(p) != 1 {
 		t.Errorf("after the undo: version %q, processes %v", h.version(), p)
 	}
