@@ -217,14 +217,21 @@ func (s *session) prune(ctx context.Context, p deploy.Plan) {
 }
 
 func (s *session) sayPlan(p deploy.Plan) {
-	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf("%s %s: %d of %d hosts to change from %s, %d at once, at least %d of %d serving go on serving",
-		p.App, p.Revision, p.Changes(), len(p.Hosts), or(p.Previous, "nothing"), p.Parallel, p.MinServing, p.Serving)})
+	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf("%s: %s → %s on %d of %d hosts, %d at a time; %s",
+		p.App, or(p.Previous, "nothing"), p.Revision, p.Changes(), len(p.Hosts), p.Parallel, floorWords(p))})
 	for _, h := range p.Hosts {
 		if h.Out != "" {
 			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Phase: deploy.LeftOut, Code: "FD-LEFT-OUT",
 				Detail: fmt.Sprintf("left out, runs %s: %s", or(deploy.RevisionOf(h.From), "nothing"), h.Out)})
 		}
 	}
+}
+
+func floorWords(p deploy.Plan) string {
+	if p.Serving == 0 {
+		return "none of them serves now"
+	}
+	return fmt.Sprintf("%d serve now, at least %d always will", p.Serving, min(p.MinServing, p.Serving))
 }
 
 func or(s, other string) string {

@@ -69,14 +69,10 @@ func (h *host) Stage(ctx context.Context, r deploy.Release, progress func(int64)
 	if h.artifact != nil && r.SHA256 == h.artifact.SHA256 {
 		return h.site.Stage(ctx, r.ID, h.artifact, progress)
 	}
-	f, err := h.site.Observe(ctx)
-	if err != nil {
+	if there, err := h.site.Has(ctx, r.ID); there || err != nil {
 		return 0, err
 	}
-	if _, ok := f.Releases[r.ID]; ok {
-		return 0, nil
-	}
-	return 0, &deploy.Fault{Code_: "FD-RELEASE-GONE", Err: fmt.Errorf("release %s is not here any more", r.ID),
+	return 0, &deploy.Fault{Code_: "FD-RELEASE-GONE", Err: fmt.Errorf("release %s is not here (any more)", r.ID),
 		Hint_: "give the file it was made from with --artifact PATH, or go back to another revision with --to"}
 }
 

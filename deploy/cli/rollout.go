@@ -99,6 +99,7 @@ func (o rolloutOptions) run(ctx context.Context, screen *ui.UI, getenv func(stri
 	if err := o.override(inv); err != nil {
 		return deploy.Result{}, err
 	}
+	screen.Fleet(inv.App.Name, hostNames(inv)...)
 	s, err := open(inv, screen, getenv)
 	if err != nil {
 		return deploy.Result{}, err

@@ -164,9 +164,11 @@ func (s *session) hostList() []*host {
 	return all
 }
 
-func (s *session) order() []string {
+func (s *session) order() []string { return hostNames(s.inv) }
+
+func hostNames(inv *inventory.Inventory) []string {
 	var names []string
-	for _, h := range s.inv.Hosts {
+	for _, h := range inv.Hosts {
 		names = append(names, h.Name)
 	}
 	return names
