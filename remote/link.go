@@ -160,8 +160,15 @@ type wire struct {
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if n > 0 && w.received.Add(int64(n)) <= 512 {
+	if n <= 0 {
+		return n, err
+	}
+	total := w.received.Add(int64(n))
+	if total <= 512 {
 		w.remember(p[:n])
+	}
+	if total <= 64<<10 {
+		quickAck(w.Conn)
 	}
 	return n, err
 }

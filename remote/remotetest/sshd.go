@@ -77,6 +77,7 @@ func (s *SSHD) writeConfig(t testing.TB, config []string) {
 		"ListenAddress "+net.JoinHostPort(s.Address, strconv.Itoa(s.Port)),
 		"HostKey "+filepath.Join(s.Dir, "host_ed25519"),
 		"AuthorizedKeysFile "+filepath.Join(s.Dir, "authorized_keys"),
+		"SetEnv SHLVL=5", // bash then leaves out ~/.bashrc, whatever the tester has in it
 		"PidFile none", "UsePAM no", "StrictModes no", "LogLevel VERBOSE", "UseDNS no",
 		"PasswordAuthentication no", "KbdInteractiveAuthentication no", "MaxStartups 100:30:200")
 	write(t, filepath.Join(s.Dir, "sshd_config"), strings.Join(lines, "\n")+"\n")
