@@ -23,7 +23,9 @@ func StageAll(ctx context.Context, p Plan, hosts map[string]Host, release func(i
 		e.Kind, e.Rollout, e.Time = KindHost, p.Rollout, time.Now()
 		emit(e)
 	}
-	say(Event{Phase: Staging, Total: size * int64(p.Changes())})
+	if size > 0 {
+		say(Event{Phase: Staging, Total: size * int64(p.Changes())})
+	}
 	for i, h := range p.Hosts {
 		if !h.Changes() {
 			continue
@@ -38,7 +40,7 @@ func StageAll(ctx context.Context, p Plan, hosts map[string]Host, release func(i
 				errs[i] = fault(h.Name, Staging, err)
 				return
 			}
-			if n == 0 { // nothing to send: the bar has that much less to wait for
+			if n == 0 && size > 0 { // nothing to send: the bar has that much less to wait for
 				say(Event{Host: h.Name, Phase: Staging, Bytes: size})
 			}
 			say(Event{Host: h.Name, Phase: Staged, Detail: staged(h.To, n), ElapsedMS: time.Since(began).Milliseconds()})

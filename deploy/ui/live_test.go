@@ -89,7 +89,6 @@ staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)`)
 fleet  plan       v1 → v2
 web1   staged     v2, 10.0 MB  1.4s
 web2   done
-web1   draining
 flipping  50% [==============>               ] (1/2)  web1 draining (edge1: 12 sessions)`)
 		u.Event(host(0, "web1", deploy.Done, "", 0))
 		time.Sleep(200 * time.Millisecond)
@@ -100,7 +99,6 @@ flipping  50% [==============>               ] (1/2)  web1 draining (edge1: 12 s
 fleet  plan       v1 → v2
 web1   staged     v2, 10.0 MB  1.4s
 web2   done
-web1   draining
 web1   done
 `)
 		wantText(t, "stdout", out.String(), "done: shop v2 on 2 hosts in 6.1s; at least 1 of 2 served\n")

@@ -60,13 +60,14 @@ func (s *story) standing(host string) *standing {
 	return s.hosts[host]
 }
 
-// host tells of a phase. Said again it is only what the host waits for.
+// host tells of a phase. One under way, or said again, is what the host waits
+// for: for who asked, and for the heartbeat.
 func (s *story) host(e deploy.Event) []string {
 	if e.Host == "" {
-		return s.row(news, "", string(e.Phase), lookOf(e.Phase), detail(e), elapsed(e))
+		return s.row(chatter, "", string(e.Phase), lookOf(e.Phase), detail(e), elapsed(e))
 	}
 	st, key, level := s.standing(e.Host), string(e.Phase)+" "+e.LB, news
-	if st.key == key {
+	if st.key == key || lookOf(e.Phase) == moving {
 		level = chatter
 	}
 	st.phase, st.key, st.words = e.Phase, key, detail(e)

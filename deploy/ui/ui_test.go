@@ -105,13 +105,7 @@ fleet  plan       v1 → v2 on 2 hosts, 1 at a time
 edge1  lock       held
 web1   staged     v2, 20.0 MB  1.4s
 web10  staged     v2 was there
-web1   draining
 web1   drained    0 sessions  1.2s
-web1   flipping   v2
-web1   reloading  v2
-web1   verifying  v2
-web1   readying   v2
-web1   baking     5s
 web1   done       7.1s
 web10  warning    edge2: the balancer restarted: taken out again [FD-LB-FORGOT]
 web10  error      verify: not healthy from edge1 within 30s: /health answered 500 Internal Server Error: "db down" (150 tries, 0 good) [FD-UNHEALTHY]
@@ -181,7 +175,6 @@ func TestPlainSaysThatItWaits(t *testing.T) {
 		wantText(t, "log", log.String(), `
 web1  staged     v2
 fleet  waiting    staging 45.0 of 160.0 MB  15.0s
-web1   draining
 web2   drained
 fleet  waiting    web1 draining (edge1: 12 sessions), web2 drained  15.5s
 fleet  waiting    web1 draining (edge1: 12 sessions), web2 drained  30.5s

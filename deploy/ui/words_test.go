@@ -85,7 +85,7 @@ func TestEveryPhaseIsShownByItsOwnWord(t *testing.T) {
 		if lookOf(deploy.Phase(word)) == strange {
 			t.Errorf("%s is strange", name)
 		}
-		_, stderr := play(Options{}, []deploy.Event{host(0, "web1", deploy.Phase(word), "", 0)}, nil)
+		_, stderr := play(Options{Verbose: 1}, []deploy.Event{host(0, "web1", deploy.Phase(word), "", 0)}, nil)
 		wantText(t, name, stderr, "web1  "+word+"\n")
 	}
 }
@@ -93,6 +93,9 @@ func TestEveryPhaseIsShownByItsOwnWord(t *testing.T) {
 func TestEveryKindIsShownButTheResult(t *testing.T) {
 	for name, quoted := range constants(t, "../event.go", "Kind") {
 		e := deploy.Event{Kind: deploy.Kind(quoted[1 : len(quoted)-1]), LB: "edge1", Phase: deploy.Drained, Detail: "x"}
+		if e.Kind == deploy.KindHost {
+			e.Host = "web1"
+		}
 		if _, stderr := play(Options{}, []deploy.Event{e}, nil); (stderr == "") != (name == "KindResult") {
 			t.Errorf("%s: %q", name, stderr)
 		}
