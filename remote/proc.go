@@ -43,14 +43,7 @@ func (m *Machine) start(ctx context.Context, script string, stdin bool, out io.W
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.dead:
-		return nil, l.notStarted("open a session", l.cause)
-	case <-ctx.Done():
-		return nil, l.notStarted("wait for a free session", context.Cause(ctx))
-	}
-	p, err := l.newProc(ctx, out)
+	p, err := l.newSession(ctx, out)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +52,32 @@ func (m *Machine) start(ctx context.Context, script string, stdin bool, out io.W
 	}
 	l.sessions.Store(true)
 	return p, nil
+}
+
+// sshd frees a session that has ended a moment after it says so; until then it
+// refuses a new one, past its MaxSessions. A refused session never started, so
+// asking again is safe.
+const (
+	sessionPatience = 3 * time.Second
+	sessionPause    = 20 * time.Millisecond
+)
+
+// newSession waits for a free slot and opens a session in it.
+func (l *link) newSession(ctx context.Context, out io.Writer) (*proc, error) {
+	for began := time.Now(); ; time.Sleep(sessionPause) {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.dead:
+			return nil, l.notStarted("open a session", l.cause)
+		case <-ctx.Done():
+			return nil, l.notStarted("wait for a free session", context.Cause(ctx))
+		}
+		p, err := l.newProc(ctx, out)
+		var refused *ssh.OpenChannelError
+		if !errors.As(err, &refused) || time.Since(began) > sessionPatience {
+			return p, err
+		}
+	}
 }
 
 // newProc opens the session; the slot is given back when it has ended.

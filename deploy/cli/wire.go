@@ -40,7 +40,8 @@ func (s *session) wire() error {
 
 func (s *session) machine(m inventory.Machine) *remote.Machine {
 	r := remote.New(remote.Config{Name: m.Name, Address: m.Address, Port: m.SSHPort, User: m.User,
-		IdentityFiles: m.IdentityFiles, KnownHosts: m.KnownHosts})
+		IdentityFiles: m.IdentityFiles, KnownHosts: m.KnownHosts,
+		MaxOutput: 8 << 20}) // journals, and the state of large pools
 	s.machines = append(s.machines, r)
 	return r
 }
