@@ -1,0 +1,223 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	ucli "github.com/urfave/cli/v2"
+)
+
+// commands are all that there are, so that no new one can be forgotten here.
+func commands(t *testing.T) []*ucli.Command {
+	t.Helper()
+	app, _ := harmless(t)
+	if len(app.Commands) < 3 {
+		t.Fatalf("only %d commands", len(app.Commands))
+	}
+	return app.Commands
+}
+
+func eachFlag(t *testing.T, do func(t *testing.T, c *ucli.Command, f ucli.Flag)) {
+	for _, c := range commands(t) {
+		for _, f := range c.Flags {
+			t.Run(c.Name+"/"+f.Names()[0], func(t *testing.T) { do(t, c, f) })
+		}
+	}
+}
+
+func TestFlagsMayStandAnywhere(t *testing.T) {
+	eachFlag(t, func(t *testing.T, c *ucli.Command, f ucli.Flag) {
+		value, reads := sample(t, f)
+		for _, name := range names(f) {
+			forms := [][]string{{name}}
+			if value != "" {
+				forms = [][]string{{name, value}, {name + "=" + value}}
+			}
+			for _, words := range forms {
+				wantFlag(t, f, reads, append([]string{c.Name}, words...))
+				wantFlag(t, f, reads, append(words[:len(words):len(words)], c.Name))
+			}
+		}
+	})
+}
+
+func wantFlag(t *testing.T, f ucli.Flag, reads string, words []string) {
+	t.Helper()
+	got, err := parse(t, words...)
+	if err != nil || got == nil {
+		t.Errorf("%q: action not reached: %v", words, err)
+		return
+	}
+	for _, name := range f.Names() {
+		if is := fmt.Sprint(got.context.Value(name)); is != reads {
+			t.Errorf("%q: %s reads %q, want %q", words, name, is, reads)
+		}
+	}
+}
+
+func TestEveryFlagHasAnEnvTwin(t *testing.T) {
+	eachFlag(t, func(t *testing.T, c *ucli.Command, f ucli.Flag) {
+		name := f.Names()[0]
+		twin := "FLIPDEPLOY_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		value, reads := sample(t, f)
+		if value == "" {
+			value = "true"
+		}
+		t.Setenv(twin, value)
+		wantFlag(t, f, reads, []string{c.Name})
+		documented, ok := f.(ucli.DocGenerationFlag)
+		if !ok || len(documented.GetEnvVars()) != 1 || documented.GetEnvVars()[0] != twin {
+			t.Errorf("help of %s does not name %s alone", name, twin)
+		}
+	})
+}
+
+func TestTheFlagWinsOverItsTwin(t *testing.T) {
+	t.Setenv("FLIPDEPLOY_INVENTORY", "twin.toml")
+	t.Setenv("FLIPDEPLOY_JSON", "true")
+	got, err := parse(t, "rollout", "-i", "flag.toml", "--json=false")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.context.String("inventory") != "flag.toml" || got.context.Bool("json") {
+		t.Errorf("inventory %q, json %v", got.context.String("inventory"), got.context.Bool("json"))
+	}
+}
+
+func TestNoFlagTakesAnotherForItsValue(t *testing.T) {
+	eachFlag(t, func(t *testing.T, c *ucli.Command, f ucli.Flag) {
+		if value, _ := sample(t, f); value == "" {
+			return
+		}
+		for _, name := range names(f) {
+			wantUsage(t, name+" needs a value", c.Name, name)
+			wantUsage(t, name+" needs a value", name)
+			for _, g := range c.Flags {
+				for _, other := range names(g) {
+					text := fmt.Sprintf("%s needs a value, and %s looks like a flag; write %s=%s when it is meant", name, other, name, other)
+					wantUsage(t, text, c.Name, name, other)
+					wantUsage(t, text, name, other, c.Name)
+				}
+			}
+		}
+	})
+}
+
+// A flag that is bool here and takes a value there could not be told apart before
+// the command is known.
+func TestAFlagIsOfOneKindEverywhere(t *testing.T) {
+	kinds := map[string]string{}
+	for _, c := range commands(t) {
+		for _, f := range c.Flags {
+			for _, n := range f.Names() {
+				kind := fmt.Sprintf("%T", f)
+				if kinds[n] != "" && kinds[n] != kind {
+					t.Errorf("%s: %s is a %s, elsewhere a %s", c.Name, n, kind, kinds[n])
+				}
+				kinds[n] = kind
+			}
+		}
+	}
+}
+
+func TestLeftoverArgumentsAreRefused(t *testing.T) {
+	for _, c := range commands(t) {
+		for _, arg := range []string{"x", "-", "", c.Name} {
+			text := fmt.Sprintf("%s takes no arguments, and got %q", c.Name, arg)
+			wantUsage(t, text, c.Name, arg)
+			wantUsage(t, text, c.Name, "--json", arg, "-q")
+			wantUsage(t, text, "--no-color", c.Name, arg)
+			wantUsage(t, text, c.Name, "--", arg)
+		}
+		for _, arg := range []string{"--json", "-h", "--generate-bash-completion", "--"} {
+			wantUsage(t, fmt.Sprintf("%s takes no arguments, and got %q", c.Name, arg), c.Name, "--", arg)
+		}
+	}
+}
+
+// wantUsage: the words are refused as a usage error that says text, and no action
+// is reached.
+func wantUsage(t *testing.T, text string, words ...string) {
+	t.Helper()
+	got, err := parse(t, words...)
+	var u *usageError
+	switch {
+	case got != nil:
+		t.Errorf("%q: %s was carried out", words, got.command)
+	case !errors.As(err, &u):
+		t.Errorf("%q: %v is no usage error", words, err)
+	case u.Error() != text:
+		t.Errorf("%q: says\n%s\nwant\n%s", words, u, text)
+	}
+}
+
+// What an action does is not stopped here: the command line must not reach it.
+func TestUsageErrorsEndWithTwo(t *testing.T) {
+	for _, c := range commands(t) {
+		for _, words := range [][]string{
+			{c.Name, "--nope"}, {c.Name, "--nope=1"}, {"--nope", c.Name}, {c.Name, "x"}, {c.Name, "-i"},
+			{c.Name, "--json=perhaps"}, {c.Name + "x"}, {c.Name, "---"},
+		} {
+			got := flipdeploy(t, words...)
+			if got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, " [FD-USAGE]\nflipdeploy: hint: ") {
+				t.Errorf("%q: code %d\nstdout: %s\nstderr: %s", words, got.code, got.stdout, got.stderr)
+			}
+		}
+	}
+}
+
+func TestHelpReachesNoAction(t *testing.T) {
+	for _, c := range commands(t) {
+		for _, words := range [][]string{{c.Name, "--help"}, {c.Name, "-h"}, {"--help", c.Name}, {"help", c.Name}} {
+			if got, err := parse(t, words...); got != nil || err != nil {
+				t.Errorf("%q: %v, %v", words, got, err)
+			}
+			got := flipdeploy(t, words...)
+			if got.code != 0 || got.stderr != "" || !strings.HasPrefix(got.stdout, "NAME:\n   flipdeploy "+c.Name+" - "+c.Usage+"\n") {
+				t.Errorf("%q: code %d\n%s%s", words, got.code, got.stdout, got.stderr)
+			}
+		}
+	}
+}
+
+func TestCompletionReachesNoAction(t *testing.T) {
+	for _, c := range commands(t) {
+		for _, words := range [][]string{
+			{c.Name, "--generate-bash-completion"}, {c.Name, "--", "--generate-bash-completion"},
+			{"--generate-bash-completion", c.Name}, {c.Name, "-i", "--generate-bash-completion"},
+		} {
+			if got := flipdeploy(t, words...); got != (ending{}) {
+				t.Errorf("%q: %+v", words, got)
+			}
+		}
+	}
+}
+
+// A name that comes from outside can neither paint a terminal nor give a CI system
+// a command.
+func TestForeignBytesAreMadeHarmless(t *testing.T) {
+	for _, words := range [][]string{
+		{"rollout", "-i", "\x1b[31m\n::error::x"}, {"rollout", "\x1b[31m\n::error::x"}, {"\x1b[31m\n::error::x"},
+		{"rollout", "--\x1b[31m\n::error::x"}, {"rollout", "--lock-wait", "\x1b[31m\n::error::x"},
+	} {
+		for _, words := range [][]string{words, append(words, "--json")} {
+			got := flipdeploy(t, words...)
+			both := got.stdout + got.stderr
+			if got.code != 2 || strings.ContainsRune(both, '\x1b') || strings.Contains(both, "\n::") {
+				t.Errorf("%q: code %d\n%q", words, got.code, both)
+			}
+		}
+	}
+}
+
+func TestMain(m *testing.M) {
+	for _, pair := range os.Environ() { // a twin set outside would change what a test sees
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "FLIPDEPLOY_") && name != "FLIPDEPLOY_NEED" {
+			_ = os.Unsetenv(name)
+		}
+	}
+	os.Exit(m.Run())
+}
