@@ -74,7 +74,7 @@ func (l *link) newSession(ctx context.Context, out io.Writer) (*proc, error) {
 		}
 		p, err := l.newProc(ctx, out)
 		var refused *ssh.OpenChannelError
-		if !errors.As(err, &refused) || time.Since(began) > sessionPatience {
+		if !errors.As(err, &refused) || refused.Reason == ssh.Prohibited || time.Since(began) > sessionPatience {
 			return p, err
 		}
 	}
