@@ -6,7 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/flipdeploy/flipdeploy/deploy"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -220,4 +222,28 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// Every flag of a rollout and of a rollback reaches what they are run with.
+func TestFlagsReachTheOptions(t *testing.T) {
+	got, err := parse(t, "rollout", "-i", "i", "--artifact", "a", "--revision", "r", "--parallel", "2", "--canary", "1",
+		"--min-serving", "50%", "--on-failure", "pause", "--bake", "5s", "--lock-wait", "1m", "--no-undo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := rolloutOptions{mode: deploy.ModeRollout, inventory: "i", artifact: "a", revision: "r", parallel: "2", canary: "1",
+		minServing: "50%", onFailure: "pause", bake: "5s", lockWait: time.Minute, noUndo: true}
+	if is := optionsOf(got.context, deploy.ModeRollout); is != want {
+		t.Errorf("rollout: %+v\nwant %+v", is, want)
+	}
+	got, err = parse(t, "rollback", "--inventory", "i", "--artifact", "a", "--parallel", "2", "--min-serving", "50%",
+		"--bake", "5s", "--lock-wait", "1m", "-n", "3", "--to", "v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = rolloutOptions{mode: deploy.ModeRollback, inventory: "i", artifact: "a", parallel: "2", minServing: "50%",
+		bake: "5s", lockWait: time.Minute, steps: 3, to: "v1"}
+	if is := optionsOf(got.context, deploy.ModeRollback); is != want {
+		t.Errorf("rollback: %+v\nwant %+v", is, want)
+	}
 }
