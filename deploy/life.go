@@ -42,7 +42,7 @@ func (l *life) forward(ctx context.Context) ending {
 		return l.notTaken(err)
 	}
 	if l.run.leaving() {
-		return l.returned()
+		return l.returned(ctx)
 	}
 	if err := l.holding(ctx, func(ctx context.Context) error { return l.change(ctx, l.plan.To) }); err != nil {
 		return l.failedOut(ctx, err)
@@ -134,8 +134,8 @@ func (l *life) notTaken(err error) ending {
 
 // returned gives back a host that was drained and not changed, because the run
 // stops or turns.
-func (l *life) returned() ending {
-	if err := l.giveBack(context.Background()); err != nil {
+func (l *life) returned(ctx context.Context) ending {
+	if err := l.giveBack(ctx); err != nil {
 		return ending{phase: Stuck, failed: true, err: err}
 	}
 	return ending{phase: Staged}

@@ -27,7 +27,7 @@ func (s Survey) Resume(p Plan) []HostView {
 	return views
 }
 
-// InRotation: no balancer has the host out.
+// InRotation tells that no balancer has the host out.
 func (s Survey) InRotation(host string) bool { return s.outOf(host) == "" }
 
 func (s Survey) ownedBy(rollout, host string) bool {

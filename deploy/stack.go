@@ -23,7 +23,7 @@ func Stack(past []Past) []Plan {
 		case p.Outcome != OutcomeDone:
 		case p.Plan.Mode == ModeRollback:
 			stack = stack[:max(0, len(stack)-max(1, p.Plan.Pops))]
-		case p.Plan.Mode == ModeRollout && !(len(stack) > 0 && stack[len(stack)-1].Release == p.Plan.Release):
+		case p.Plan.Mode == ModeRollout && (len(stack) == 0 || stack[len(stack)-1].Release != p.Plan.Release):
 			stack = append(stack, p.Plan)
 		}
 	}

@@ -35,7 +35,7 @@ func (f *frame) Write(p []byte) (int, error) {
 		p = f.advance(p, f.begin, f.seen, f.noise)
 	}
 	if f.started() && !f.complete() {
-		p = f.advance(p, f.end, f.over, f.to)
+		f.advance(p, f.end, f.over, f.to)
 	}
 	return n, nil
 }

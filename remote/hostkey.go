@@ -118,7 +118,7 @@ func (h *hostKeys) loadMended(files []string) error {
 	if err != nil {
 		return &trustError{err.Error()}
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // copies of public keys
 	copies := make([]string, len(files))
 	for i, f := range files {
 		copies[i] = filepath.Join(dir, strconv.Itoa(i))

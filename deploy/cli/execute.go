@@ -19,7 +19,7 @@ func (o rolloutOptions) on(ctx context.Context, s *session) (deploy.Result, erro
 		return deploy.Result{}, err
 	}
 	if art != nil {
-		defer art.Close()
+		defer func() { _ = art.Close() }() // only read from
 	}
 	if err := s.connect(ctx); err != nil {
 		return deploy.Result{}, err

@@ -103,7 +103,7 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) e
 	if h.artifact != nil {
 		found = h.site.Preflight(f, release(h.artifact), h.artifact)
 	}
-	warnings, err := h.App.Check(ctx)
+	warnings, err := h.Check(ctx)
 	h.warnings = warnings
 	return errors.Join(append(found, err)...)
 }

@@ -24,7 +24,7 @@ func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open
 	if o.to != "" || o.steps > 1 || o.artifact != "" {
 		return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
 	}
-	return s.undoUnfinished(ctx, held, open, survey)
+	return s.undoUnfinished(ctx, held, open)
 }
 
 // standing says in words what every host runs and where it is, as far as it
@@ -63,7 +63,7 @@ func sortedKeys[V any](m map[string]V) []string {
 // undoUnfinished goes on under the rollout's own id, so that its marks are ours:
 // the fence first, then the fleet as it is, then every changed host back to what
 // it ran before.
-func (s *session) undoUnfinished(ctx, held context.Context, open *deploy.Plan, survey deploy.Survey) (deploy.Result, error) {
+func (s *session) undoUnfinished(ctx, held context.Context, open *deploy.Plan) (deploy.Result, error) {
 	s.rollout = open.Rollout
 	if err := s.preflight(ctx, func(*site.Artifact) string { return "" }); err != nil {
 		return deploy.Result{}, err

@@ -59,10 +59,10 @@ func (c Check) ask(ctx context.Context, d Dialer, addr, path string) (answer, er
 	if err != nil {
 		return answer{}, c.dialError(ctx, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // an answer was read or it was not
 	// Deadlines are not to be had on every connection (an SSH channel has none);
 	// closing ends any read and write.
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if c.Scheme != "https" {
 		return c.exchange(ctx, conn, addr, path)
 	}

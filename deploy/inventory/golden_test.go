@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -42,7 +43,10 @@ func TestBadFilesAreRefusedWithEveryFault(t *testing.T) {
 		if err == nil || inv != nil {
 			t.Fatalf("accepted: %+v", inv)
 		}
-		e := err.(*FaultsError)
+		var e *FaultsError
+		if !errors.As(err, &e) {
+			t.Fatalf("%T", err)
+		}
 		return fmt.Sprintf("%s\n[%s]\nhint: %s\n", e.Error(), e.Code(), e.Hint())
 	})
 }

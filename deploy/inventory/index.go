@@ -33,6 +33,7 @@ func index(data []byte) map[string]pos {
 			ix.header(e)
 		case unstable.KeyValue:
 			ix.pair(ix.table, e, 1)
+		default: // comments
 		}
 	}
 	return ix.at

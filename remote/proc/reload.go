@@ -146,17 +146,23 @@ func (a *App) prove(ctx context.Context, id string, kind trigger, lost error) er
 		switch {
 		case err == nil:
 			if done, err := a.conclude(ctx, f, at, w, asked); done {
-				return err
+				return unheard(err, lost)
 			}
 		case at >= a.cfg.Timeout:
 			return lostError("takeover", err)
-		default:
-			lost = err
 		}
 		if err := pause(ctx, a.cfg.Poll); err != nil {
 			return fmt.Errorf("takeover: not proven after %v: %w", at.Round(time.Millisecond), err)
 		}
 	}
+}
+
+// unheard adds to a failed takeover that nobody knows whether it was asked for.
+func unheard(err, lost error) error {
+	if err == nil || lost == nil {
+		return err
+	}
+	return fmt.Errorf("%w (the answer to the trigger was lost: %w)", err, lost)
 }
 
 func (a *App) conclude(ctx context.Context, f facts, at time.Duration, w *watch, asked *asking) (bool, error) {

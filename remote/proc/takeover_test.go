@@ -351,12 +351,12 @@ func TestAStalePIDFileIsRefused(t *testing.T) {
 func TestAHungAppIsReplaced(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	a := h.up("v1", "")
+	h.up("v1", "")
 	must(t, syscall.Kill(h.pid(), syscall.SIGSTOP))
 	h.release("v2", "")
 	h.flip("v2")
 	h.cfg.Timeout = 2 * time.Second
-	a = h.app()
+	a := h.app()
 	wantCode(t, a.Reload(t.Context(), "v2"), "FD-TAKEOVER-IGNORED")
 	must(t, a.replace(t.Context(), "v2"))
 	if h.version() != "v2" {

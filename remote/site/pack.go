@@ -81,7 +81,7 @@ func copyFile(w io.Writer, p string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read from
 	_, err = io.Copy(w, f)
 	return err
 }
@@ -125,7 +125,7 @@ func (a *Artifact) program(p string) (*io.SectionReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the entry %s: %w", a.Entry, bare(err))
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read from
 	info, err := f.Stat()
 	switch {
 	case err != nil:
@@ -152,7 +152,7 @@ func (a *Artifact) loadTarGz() (*io.SectionReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }() // only read from
 	var program *io.SectionReader
 	r := tar.NewReader(z)
 	for {
