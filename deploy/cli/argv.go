@@ -23,6 +23,8 @@ func normalise(argv []string, commands []*ucli.Command) ([]string, error) {
 			args, rest = append(args, rest...), nil
 		case len(word) < 2 || word[0] != '-':
 			args = append(args, word)
+		case emptied(word, rest, commands):
+			return nil, usage("%s needs a value, and got an empty one", strings.TrimSuffix(word, "="))
 		case strings.Contains(word, "=") || !takesValue(word, commands):
 			flags = append(flags, word)
 		case len(rest) == 0:
@@ -33,15 +35,31 @@ func normalise(argv []string, commands []*ucli.Command) ([]string, error) {
 			flags, rest = append(flags, word, rest[0]), rest[1:]
 		}
 	}
+	if len(args) > 0 && (args[0] == "help" || args[0] == "h") { // the library's own answers faults on stdout
+		args, flags = args[1:], append(flags, "--help")
+	}
 	out := []string{argv[0]}
 	if len(args) == 0 {
 		return append(out, flags...), nil
+	}
+	if strings.HasPrefix(args[0], "-") && args[0] != "-" { // "-- --json": not a flag
+		return nil, unknownCommand(args[0], commands)
 	}
 	out = append(append(out, args[0]), flags...)
 	if len(args) > 1 {
 		out = append(append(out, "--"), args[1:]...)
 	}
 	return out, nil
+}
+
+// emptied: a value was meant, and a variable of the shell was not set. Without it
+// `rollback --to "$TAG"` would go one step back.
+func emptied(word string, rest []string, commands []*ucli.Command) bool {
+	name, value, joined := strings.Cut(word, "=")
+	if !takesValue(name, commands) {
+		return false
+	}
+	return joined && value == "" || !joined && len(rest) > 0 && rest[0] == ""
 }
 
 // takesValue: the flag is known to some command as one with a value.

@@ -4,11 +4,13 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,13 +31,43 @@ func Main(ctx context.Context, env Env) int {
 	if slices.Contains(env.Args, "--generate-bash-completion") {
 		return 0 // a TAB must never reach an action (urfave/cli#1993)
 	}
-	x := &program{env: env, json: slices.Contains(env.Args, "--json")}
+	x := &program{env: env, json: wantsJSON(env)}
 	app := x.app()
 	argv, err := normalise(env.Args, app.Commands)
 	if err == nil {
-		err = app.RunContext(ctx, argv)
+		err = said(app.RunContext(ctx, argv))
 	}
 	return x.exit(err)
+}
+
+// wantsJSON is --json as it stands on a command line that may turn out to be
+// wrong: the result is promised then, too.
+func wantsJSON(env Env) bool {
+	word := env.Getenv("FLIPDEPLOY_JSON")
+	for _, arg := range env.Args {
+		if arg == "--" {
+			break
+		}
+		if name, value, given := strings.Cut(arg, "="); name == "--json" || name == "-json" {
+			word = "true"
+			if given {
+				word = value
+			}
+		}
+	}
+	yes, err := strconv.ParseBool(word)
+	return word != "" && (yes || err != nil)
+}
+
+// said turns what the library found wrong by itself into a usage error: actions
+// tell theirs as a result.
+func said(err error) error {
+	var own ucli.ExitCoder
+	if errors.As(err, &own) && deploy.CodeOf(err) == "FD-INTERNAL" {
+		text, _, _ := strings.Cut(err.Error(), ". Did you mean")
+		return usage("%s", text)
+	}
+	return err
 }
 
 // A program is one command line being run.
@@ -52,10 +84,16 @@ func (x *program) app() *ucli.App {
 		Writer: x.env.Stdout, ErrWriter: x.env.Stderr,
 		ExitErrHandler: func(*ucli.Context, error) {}, // only main exits
 		OnUsageError:   wrongUsage,
+		Flags:          append(commonFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version", Hidden: true}),
 		Commands:       []*ucli.Command{x.rolloutCommand(), x.rollbackCommand(), x.versionCommand()},
 	}
 	app.Action = func(c *ucli.Context) error {
-		if c.NArg() == 0 {
+		switch {
+		case c.Bool("version"):
+			return x.printVersion(c)
+		case c.NArg() == 0 && c.Bool("json"):
+			return usage("no command; there are %s", commandNames(app.Commands))
+		case c.NArg() == 0:
 			return ucli.ShowAppHelp(c)
 		}
 		return unknownCommand(c.Args().First(), app.Commands)
@@ -70,18 +108,28 @@ func (x *program) app() *ucli.App {
 
 func wrongUsage(_ *ucli.Context, err error, _ bool) error {
 	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
-	if text != err.Error() {
-		return usage("unknown flag -%s", text)
+	if name := strings.TrimLeft(text, "-"); text != err.Error() {
+		return usage("unknown flag %s%s", strings.Repeat("-", min(2, len(name))), name)
 	}
 	return usage("%s", err)
 }
 
 func unknownCommand(name string, commands []*ucli.Command) error {
+	if slices.Contains(strings.Fields(notYet), name) {
+		return usage("the command %q is not there yet; there are %s", name, commandNames(commands))
+	}
+	return usage("unknown command %q; there are %s", name, commandNames(commands))
+}
+
+// notYet are commands that hints name already.
+const notYet = "init doctor plan restart resume abandon pause status history show report drain ready lock unlock trust explain completion man"
+
+func commandNames(commands []*ucli.Command) string {
 	var names []string
 	for _, c := range commands {
 		names = append(names, c.Name)
 	}
-	return usage("unknown command %q; there are %s", name, strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }
 
 func commonFlags() []ucli.Flag {
@@ -100,10 +148,15 @@ func twin(flag string) []string {
 }
 
 func (x *program) versionCommand() *ucli.Command {
-	return &ucli.Command{Name: "version", Usage: "print the version", Action: func(*ucli.Context) error {
+	return &ucli.Command{Name: "version", Usage: "print the version", Action: x.printVersion}
+}
+
+func (x *program) printVersion(c *ucli.Context) error {
+	if !c.Bool("json") {
 		_, err := fmt.Fprintln(x.env.Stdout, "flipdeploy", version())
 		return err
-	}}
+	}
+	return json.NewEncoder(x.env.Stdout).Encode(map[string]any{"kind": deploy.KindResult, "outcome": deploy.OutcomeDone, "exit": 0, "version": version()})
 }
 
 func version() string {
@@ -151,7 +204,7 @@ func refused(err error) deploy.Result {
 	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: deploy.OutcomeRefused, Exit: 1,
 		Code: deploy.CodeOf(err), Error: err.Error(), Hint: deploy.HintOf(err), Hosts: map[string]deploy.HostResult{}}
 	switch res.Code {
-	case "FD-USAGE", "FD-INVENTORY":
+	case "FD-USAGE", "FD-INVENTORY", "FD-NOT-YET":
 		res.Exit = 2
 	case "FD-LOCKED", "FD-FROZEN":
 		res.Outcome, res.Exit = deploy.OutcomeLocked, 5

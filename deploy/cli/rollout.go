@@ -64,7 +64,7 @@ func (x *program) rollbackCommand() *ucli.Command {
 
 func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 	return rolloutOptions{mode: mode,
-		inventory: c.String("inventory"), artifact: c.String("artifact"), revision: c.String("revision"),
+		inventory: or(c.String("inventory"), "inventory.toml"), artifact: c.String("artifact"), revision: c.String("revision"),
 		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
 		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
 		noUndo: c.Bool("no-undo"), steps: c.Int("n"), to: c.String("to")}
@@ -108,8 +108,31 @@ func (o rolloutOptions) run(ctx context.Context, screen *ui.UI, getenv func(stri
 	return o.on(ctx, s)
 }
 
+// back checks how far to go back, before any machine is asked.
+func (o rolloutOptions) back() error {
+	switch {
+	case o.lockWait < 0:
+		return usage("--lock-wait: %s is less than nothing", o.lockWait)
+	case o.mode != deploy.ModeRollback:
+		return nil
+	case o.steps < 1:
+		return usage("-n: at least 1, not %d", o.steps)
+	case o.to == "":
+		return nil
+	case o.steps > 1:
+		return usage("-n and --to: give one of them")
+	}
+	if err := inventory.CheckRevision(o.to); err != nil {
+		return usage("--to: %s", err)
+	}
+	return nil
+}
+
 // override lays the flags over the inventory's numbers and checks them together.
 func (o rolloutOptions) override(inv *inventory.Inventory) error {
+	if err := o.back(); err != nil {
+		return err
+	}
 	r := &inv.Rollout
 	for _, f := range []struct {
 		flag, value string

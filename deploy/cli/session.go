@@ -219,11 +219,23 @@ func named(machine string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var has interface{ Machine() string }
-	if errors.As(err, &has) && has.Machine() == machine {
+	if join, ok := err.(interface{ Unwrap() []error }); ok { // each with its own code and hint
+		if all := errors.Join(join.Unwrap()...); all != nil && all.Error() == err.Error() {
+			return namedAll(join.Unwrap(), machine)
+		}
+	}
+	if strings.HasPrefix(err.Error(), machine+": ") {
 		return err
 	}
 	return &deploy.Fault{Host: machine, Err: err}
+}
+
+func namedAll(errs []error, machine string) error {
+	all := make([]error, len(errs))
+	for i, err := range errs {
+		all[i] = named(machine, err)
+	}
+	return errors.Join(all...)
 }
 
 // An unfinishedError says that an earlier rollout has to be settled first.

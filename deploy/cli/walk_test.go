@@ -161,7 +161,8 @@ func TestUsageErrorsEndWithTwo(t *testing.T) {
 	for _, c := range commands(t) {
 		for _, words := range [][]string{
 			{c.Name, "--nope"}, {c.Name, "--nope=1"}, {"--nope", c.Name}, {c.Name, "x"}, {c.Name, "-i"},
-			{c.Name, "--json=perhaps"}, {c.Name + "x"}, {c.Name, "---"},
+			{c.Name, "--quiet=perhaps"}, {c.Name, "--help", "x"}, {c.Name, "-i", ""}, {c.Name, "-i="}, {"help", c.Name, "x"},
+			{"help", c.Name + "x"}, {"help", "--nope"}, {"--", "--json"}, {c.Name + "x"}, {c.Name, "---"},
 		} {
 			got := flipdeploy(t, words...)
 			if got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, " [FD-USAGE]\nflipdeploy: hint: ") {
@@ -173,7 +174,7 @@ func TestUsageErrorsEndWithTwo(t *testing.T) {
 
 func TestHelpReachesNoAction(t *testing.T) {
 	for _, c := range commands(t) {
-		for _, words := range [][]string{{c.Name, "--help"}, {c.Name, "-h"}, {"--help", c.Name}, {"help", c.Name}} {
+		for _, words := range [][]string{{c.Name, "--help"}, {c.Name, "-h"}, {"--help", c.Name}, {"help", c.Name}, {"h", "-q", c.Name}} {
 			if got, err := parse(t, words...); got != nil || err != nil {
 				t.Errorf("%q: %v, %v", words, got, err)
 			}
