@@ -25,6 +25,7 @@ func (f *fleet) ways() []way {
 		{"quick", "flipdeploy, settle 200 ms", f.flipdeploy("quick.toml"), nil},
 		{"staged", "Ansible, all uploads first", f.ansible("playbook-staged.yml"), f.warm},
 		{"serial", "Ansible, uploads in turn", f.ansible("playbook-serial.yml"), f.warm},
+		{"checked", "Ansible, uploads first, as many checks as the default", f.ansible("playbook-checked.yml"), f.warm},
 	}
 }
 
@@ -67,6 +68,9 @@ type run struct {
 	here, there time.Duration // CPU of the tool with its helpers, and of all hosts
 	events      []event
 }
+
+// beside is how long r took as a part of what other took.
+func (r run) beside(other run) float64 { return r.took.Seconds() / other.took.Seconds() }
 
 // time has the job done once from the start state, and proves that it was done.
 func (f *fleet) time(w way, round int) (run, error) {
