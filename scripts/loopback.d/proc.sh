@@ -66,8 +66,8 @@ end_all() {
 		pids=$(ours | sort -u)
 		[ -n "$pids" ] || return 0
 		[ "$i" -lt 40 ] || signal=KILL
-		case $i in
 		# shellcheck disable=SC2086 # process ids
+		case $i in
 		1 | 4?) kill -"$signal" $pids 2>/dev/null || true ;;
 		esac
 		sleep 0.05
