@@ -49,7 +49,10 @@ func (l *life) drain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return l.empty(ctx)
+	return both(
+		func() error { l.run.count(ctx); return nil }, // how many serve while it is out
+		func() error { return l.empty(ctx) },
+	)
 }
 
 // outAgain takes a claimed host out once more: putting it back went wrong half
@@ -82,7 +85,7 @@ func (l *life) claim(ctx context.Context) error {
 
 // unclaim removes our marks. A mark that was never set is no error.
 func (l *life) unclaim(ctx context.Context) error {
-	ctx, cancel := kept(ctx)
+	ctx, cancel := l.run.kept(ctx)
 	defer cancel()
 	return everywhere(l.lbs, func(b Balancer) error { return b.Unclaim(ctx, l.host.Name()) })
 }
@@ -104,7 +107,7 @@ func (l *life) empty(ctx context.Context) error {
 // giveBack puts a host that was not changed back as it was found. It is not
 // cancelled with the run.
 func (l *life) giveBack(ctx context.Context) error {
-	ctx, cancel := kept(ctx)
+	ctx, cancel := l.run.kept(ctx)
 	defer cancel()
 	if err := everywhere(l.lbs, func(b Balancer) error { return b.GiveBack(ctx, l.host.Name()) }); err != nil {
 		return &notBack{fault(l.host.Name(), Readying, err)}
@@ -113,17 +116,24 @@ func (l *life) giveBack(ctx context.Context) error {
 	return l.unclaim(ctx)
 }
 
-// ready puts a verified host back on every balancer and removes the marks.
+// ready puts a verified host back on every balancer and removes the marks. It
+// ends with the run itself, and then the host is out as before.
 func (l *life) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.run.Timing.LBReady)
 	defer cancel()
+	stop := context.AfterFunc(l.run.ctx, cancel)
+	defer stop()
 	l.readied = true
 	if err := everywhere(l.lbs, func(b Balancer) error { return b.Ready(ctx, l.host.Name(), l.say(b)) }); err != nil {
 		return fault(l.host.Name(), Readying, err)
 	}
 	l.served()
-	// A crash here leaves a mark on a host in rotation; the next run removes it.
-	return l.unclaim(ctx)
+	// A crash here leaves a mark on a host in rotation; the next run removes it, as
+	// it does where a balancer does not answer now.
+	if err := l.unclaim(ctx); err != nil {
+		l.run.warn(l.host.Name(), "", CodeOf(err), "its owner mark was not removed: "+err.Error())
+	}
+	return nil
 }
 
 // served ends the time that the host was out.
@@ -139,9 +149,19 @@ type notBack struct{ error }
 
 func (e *notBack) Unwrap() error { return e.error }
 
-// kept is a context for what must not be cancelled with the run: giving back.
-func kept(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+// kept is a context for what must not be cancelled with the run, giving back
+// above all: half a minute, and once the run was told to stop what is left of the
+// grace.
+func (x *run) kept(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	stop := context.AfterFunc(x.stop, func() {
+		if tick(ctx, x.Timing.Grace) {
+			cancel()
+		}
+	})
+	return ctx, func() { stop(); cancel() }
 }
+
+var errStillOurs = errors.New("out as we left it")
 
 var errStopped = errors.New("the run was told to stop")

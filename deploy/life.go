@@ -17,6 +17,7 @@ type life struct {
 
 	held    bool      // an earlier run left it out
 	changed bool      // flipped to another release and not undone
+	runs    string    // the release that was last proven to run
 	readied bool      // putting it back was begun: some balancers may send requests again
 	out     time.Time // since when the host is out
 	since   time.Time // of the last drain
@@ -25,6 +26,7 @@ type life struct {
 // An ending is what became of a host.
 type ending struct {
 	phase   Phase
+	runs    string // what was proven to run, "" where it is as before
 	changed bool
 	failed  bool
 	blocked bool // no capacity now; try again
@@ -38,10 +40,13 @@ type ending struct {
 func (l *life) forward(ctx context.Context) ending {
 	ctx, cancel := context.WithTimeoutCause(ctx, l.run.Timing.Host, errHostDeadline)
 	defer cancel()
-	if err := l.takeOut(ctx); err != nil {
+	if l.held {
+		if err := l.retake(ctx); err != nil {
+			return l.notRetaken(err)
+		}
+	} else if err := l.takeOut(ctx); err != nil {
 		return l.notTaken(err)
-	}
-	if l.run.leaving() {
+	} else if l.run.leaving() {
 		return l.returned(ctx)
 	}
 	if err := l.holding(ctx, func(ctx context.Context) error { return l.change(ctx, l.plan.To) }); err != nil {
@@ -79,6 +84,7 @@ func (l *life) change(ctx context.Context, to string) error {
 	if err := l.host.Reload(ctx, to); err != nil {
 		return fault(l.host.Name(), Reloading, err)
 	}
+	l.runs = to
 	return l.verify(ctx, to)
 }
 
@@ -146,9 +152,7 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 	why := refusal(err)
 	switch {
 	case why == RefusedChanged || why == RefusedForeign:
-		l.run.warn(l.host.Name(), "", "FD-TAKEN-OVER", "a person took the host over: left as it is")
-		_ = l.unclaim(ctx) // the mark of a host that is no longer ours; the next run drops it else
-		return ending{phase: LeftOut, changed: l.changed, err: err}
+		return l.takenOver(ctx, err)
 	case l.run.hard():
 		return ending{phase: l.run.phaseOf(l.host.Name()), changed: l.changed, err: err}
 	}
@@ -167,25 +171,42 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 	return e
 }
 
+// takenOver: a person changed the host on a balancer. It is left as it stands
+// there, and our mark is dropped; where it is out as we left it, it stays ours.
+func (l *life) takenOver(ctx context.Context, err error) ending {
+	l.run.warn(l.host.Name(), "", "FD-TAKEN-OVER", "a person took the host over: left as it is")
+	ctx, cancel := l.run.kept(ctx)
+	defer cancel()
+	ours := everywhere(l.lbs, func(b Balancer) error {
+		_, err := b.Hold(ctx, l.host.Name())
+		if why := refusal(err); why == RefusedChanged || why == RefusedForeign {
+			return b.Unclaim(ctx, l.host.Name())
+		}
+		return errStillOurs
+	})
+	if ours == nil {
+		return ending{phase: LeftOut, changed: l.changed, tried: true, err: err}
+	}
+	return ending{phase: Stuck, changed: l.changed, failed: true, tried: true, err: err}
+}
+
 // failedBake takes the host out once more, within the budget, and undoes it.
 func (l *life) failedBake(ctx context.Context, err error) ending {
-	if errors.Is(err, errTurned) || errors.Is(err, errStopped) {
+	if l.run.hard() || errors.Is(err, errTurned) || errors.Is(err, errStopped) {
 		return ending{phase: Done, changed: l.changed}
 	}
 	l.run.fail(l.host.Name(), err)
 	if l.run.Plan.NoUndo {
 		return ending{phase: Done, changed: l.changed, failed: true, err: err}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.run.Timing.Host)
+	ctx, cancel := context.WithTimeout(l.run.ctx, l.run.Timing.Host)
 	defer cancel()
-	for {
-		out := l.takeOut(ctx)
-		if out == nil {
-			break
-		}
-		if refusal(out) != RefusedFloor || !tick(ctx, time.Second) {
-			return ending{phase: Failed, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
-		}
+	if out := l.claimAgain(ctx); out != nil { // it could not be taken out: it serves, and the run pauses
+		return ending{phase: Done, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
+	}
+	l.out = time.Now()
+	if out := l.outAgain(ctx); out != nil {
+		return ending{phase: Failed, changed: true, failed: true, pause: true, tried: true, err: errors.Join(err, out)}
 	}
 	e := l.undo(ctx)
 	e.failed = true
@@ -193,6 +214,16 @@ func (l *life) failedBake(ctx context.Context, err error) ending {
 		e.err = err
 	}
 	return e
+}
+
+// claimAgain claims the host; a floor that does not allow it now is waited for.
+func (l *life) claimAgain(ctx context.Context) error {
+	for {
+		err := l.claim(ctx)
+		if err == nil || refusal(err) != RefusedFloor || !tick(ctx, l.run.Timing.Blocked) {
+			return err
+		}
+	}
 }
 
 // back brings a changed host to what it ran before this rollout, for an automatic
@@ -203,7 +234,7 @@ func (l *life) back(ctx context.Context) ending {
 	defer cancel()
 	if l.held {
 		if err := l.retake(ctx); err != nil {
-			return l.notUndone(err)
+			return l.notRetaken(err)
 		}
 		return l.undo(ctx)
 	}
@@ -228,7 +259,7 @@ func both(a, b func() error) error {
 
 // withLog adds the app's last log lines to the evidence.
 func (l *life) withLog(ctx context.Context, f *Fault) *Fault {
-	ctx, cancel := kept(ctx)
+	ctx, cancel := l.run.kept(ctx)
 	defer cancel()
 	f.Evidence_ = append(f.Evidence(), l.host.Log(ctx)...)
 	return f
@@ -265,7 +296,7 @@ func (l *life) intent(ctx context.Context, p Phase, release string) error {
 
 // outcome keeps what was proven. A lost outcome costs a resume a second look.
 func (l *life) outcome(ctx context.Context, p Phase, release, detail string) {
-	ctx, cancel := kept(ctx)
+	ctx, cancel := l.run.kept(ctx)
 	defer cancel()
 	if err := l.record(ctx, "outcome", p, release, detail); err != nil {
 		l.run.warn(l.host.Name(), "", CodeOf(err), err.Error())

@@ -15,13 +15,15 @@ const (
 type HostView struct {
 	Name    string
 	Phase   Phase
-	Busy    bool // a worker is at it
-	Changes bool // the plan has something to do on it
-	Changed bool // it was flipped in this run, and not undone
-	Serving bool // as the balancers saw it last
-	Blocked bool // its drain was refused for want of capacity; not asked again yet
-	Failed  bool // counts as a failure, whatever became of it since
-	Tried   bool // an undo was tried: there is no second one
+	Busy    bool   // a worker is at it
+	Changes bool   // the plan has something to do on it
+	Changed bool   // it was flipped in this run, and not undone
+	Serving bool   // as the balancers saw it last
+	Blocked bool   // its drain was refused for want of capacity; not asked again yet
+	Fresh   bool   // nothing ran before: to go back would be to stop what serves
+	Failed  bool   // counts as a failure, whatever became of it since
+	Tried   bool   // an undo was tried: there is no second one
+	Release string // what it is known to run
 }
 
 // A View is all that a decision rests on.
@@ -58,7 +60,9 @@ func Next(v View) Decision {
 	}
 	todo = v.canariesOnly(todo)
 	var start []string
+	blocked := false
 	for _, h := range todo {
+		blocked = blocked || h.Blocked
 		if h.Blocked || (free <= 0 && h.Phase != Failed) {
 			continue
 		}
@@ -67,7 +71,10 @@ func Next(v View) Decision {
 			free--
 		}
 	}
-	return Decision{Start: start, Waiting: len(start) == 0 && !v.busy()}
+	idle := len(start) == 0 && !v.busy()
+	// With no host to wait for, the slots are held by hosts that stay out: nothing
+	// that is left can ever start.
+	return Decision{Start: start, Waiting: idle && blocked, Over: idle && !blocked}
 }
 
 // halted: nothing more may start, though hosts are left.
@@ -99,9 +106,10 @@ func (v View) todo() []HostView {
 
 func (v View) wants(h HostView) bool {
 	if v.Direction == Back {
-		return h.Changed && !h.Tried && h.Phase != Unknown && h.Phase != LeftOut && h.Phase != Stuck
+		keeps := h.Fresh && h.Phase == Done
+		return h.Changed && !h.Tried && !keeps && h.Phase != Unknown && h.Phase != LeftOut && h.Phase != Stuck
 	}
-	return h.Changes && h.Phase == Staged
+	return h.Changes && (h.Phase == Staged || h.Phase == Failed && !h.Failed && !h.Tried)
 }
 
 // canariesOnly holds the rest back until the canaries are done.
@@ -158,7 +166,7 @@ func (v View) busy() bool {
 
 func (v View) stuck() bool {
 	for _, h := range v.Hosts {
-		if h.Phase == Stuck || h.Phase == Unknown {
+		if h.Failed && (h.Phase == Stuck || h.Phase == Unknown) { // of this run, not of an earlier one
 			return true
 		}
 	}

@@ -33,6 +33,7 @@ type Plan struct {
 	Release    string        `json:"release,omitempty"`  // its release id; "" when hosts differ
 	Previous   string        `json:"previous,omitempty"` // revision that most hosts ran
 	Pops       int           `json:"pops,omitempty"`     // rollback: rollouts taken from the stack
+	Entry      string        `json:"entry,omitempty"`    // program inside the releases
 	Parallel   int           `json:"parallel"`
 	Canary     int           `json:"canary"`
 	MinServing int           `json:"min_serving"`
@@ -116,6 +117,9 @@ func (p Plan) Resolve(w Wish) Plan {
 		p.MinServing = w.MinServing.up(rotation)
 	}
 	p.OnFailure, p.NoUndo, p.Bake = w.OnFailure, w.NoUndo, w.Bake
+	if p.NoUndo && p.OnFailure == FailRollback {
+		p.OnFailure = FailPause // what is not to be undone is not rolled back either
+	}
 	return p
 }
 

@@ -19,27 +19,25 @@ func (x *run) finish() Result {
 	views, dir, pause := x.hosts, x.dir, x.pause
 	x.mu.Unlock()
 
-	res.Outcome = outcomeOf(views, dir, x.stop.Err() != nil, pause != nil || x.ctx.Err() != nil, x.Direction)
+	res.Outcome = outcomeOf(views, dir, x.Direction, x.stop.Err() != nil, pause != nil || x.ctx.Err() != nil)
 	res.Exit = res.Outcome.Exit()
-	x.explain(&res, pause)
 	if x.Direction == Back { // an unfinished rollout was undone
 		res.Revision, res.Previous = x.Plan.Previous, x.Plan.Revision
 	}
+	x.closed = leavesNothing(res.Outcome, views, dir)
 	switch {
-	case closes(res.Outcome) && x.Direction == Back:
+	case x.closed && x.Direction == Back && res.Outcome == OutcomeDone:
 		x.close(OutcomeRolledBack)
-	case closes(res.Outcome):
+	case x.closed:
 		x.close(res.Outcome)
 	}
+	x.explain(&res, pause)
 	return res
 }
 
 func (x *run) hostResult(v HostView) HostResult {
 	p := x.planned(v.Name)
-	h := HostResult{Phase: v.Phase, Release: p.From, OutMS: x.outFor[v.Name].Milliseconds()}
-	if v.Changed || (v.Phase == Done && x.Direction == Forward) {
-		h.Release = p.To
-	}
+	h := HostResult{Phase: v.Phase, Release: v.Release, OutMS: x.outFor[v.Name].Milliseconds()}
 	if err := x.errs[v.Name]; err != nil {
 		h.Code, h.Reason = CodeOf(err), err.Error()
 	}
@@ -50,36 +48,35 @@ func (x *run) hostResult(v HostView) HostResult {
 }
 
 // outcomeOf names how a run ended: the worst that holds of any host wins.
-func outcomeOf(hosts []HostView, dir Direction, stopped, paused bool, began Direction) Outcome {
-	count := map[Phase]int{}
-	todo, changes, failures := 0, 0, 0
+func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Outcome {
+	stuck, left, changes, failures, fresh := 0, 0, 0, 0, 0
 	for _, h := range hosts {
-		count[h.Phase]++
+		keeps := dir == Back && h.Fresh && h.Phase == Done
+		switch {
+		case h.Phase == Stuck || h.Phase == Unknown:
+			stuck++
+		case keeps && h.Changed: // stopping what serves would help nobody
+			fresh++
+		case dir == Back && h.Changed, dir == Forward && h.Changes && h.Phase != Done:
+			left++
+		}
 		if h.Changes {
 			changes++
-		}
-		if h.Changes && h.Phase != Done {
-			todo++
 		}
 		if h.Failed {
 			failures++
 		}
 	}
-	left := todo
-	if dir == Back {
-		left = 0
-		for _, h := range hosts {
-			if h.Changed {
-				left++
-			}
-		}
-	}
 	switch {
-	case count[Stuck]+count[Unknown] > 0:
+	case stuck > 0:
 		return OutcomeStuck
 	case stopped && left > 0:
 		return OutcomeInterrupted
-	case dir == Back && left == 0 && began == Forward:
+	case dir == Back && began == Forward && left > 0: // a rollback that is incomplete
+		return OutcomeStuck
+	case fresh > 0:
+		return OutcomePaused
+	case dir == Back && began == Forward:
 		return OutcomeRolledBack
 	case left > 0 || paused && failures > 0:
 		return OutcomePaused
@@ -89,23 +86,43 @@ func outcomeOf(hosts []HostView, dir Direction, stopped, paused bool, began Dire
 	return OutcomeDone
 }
 
-// closes tells whether an outcome leaves nothing to resume.
-func closes(o Outcome) bool {
-	return o == OutcomeDone || o == OutcomeNothing || o == OutcomeRolledBack
+// leavesNothing tells whether there is nothing to go on with: the run came to its
+// end, or no host was changed and none is out, or all that is not as it was before
+// is a host where nothing ran.
+func leavesNothing(o Outcome, hosts []HostView, dir Direction) bool {
+	if o == OutcomeDone || o == OutcomeNothing || o == OutcomeRolledBack {
+		return true
+	}
+	for _, h := range hosts {
+		keeps := dir == Back && h.Fresh && h.Phase == Done
+		if h.Changed && !keeps {
+			return false
+		}
+		switch h.Phase {
+		case Staged, Done, RolledBack, LeftOut:
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func (x *run) close(o Outcome) {
-	ctx, cancel := kept(x.ctx)
+	ctx, cancel := x.kept(x.ctx)
 	defer cancel()
-	err := x.Journal.Append(ctx, Record{Time: time.Now(), Rollout: x.Plan.Rollout, Kind: "end", Outcome: o})
+	end := Record{Time: time.Now(), Rollout: x.Plan.Rollout, Kind: "end", Outcome: o}
+	err := x.Journal.Append(ctx, end)
+	for try := 0; err != nil && try < 5 && tick(ctx, 200*time.Millisecond); try++ {
+		err = x.Journal.Append(ctx, end)
+	}
 	if err != nil {
-		x.warn("", "", CodeOf(err), fmt.Sprintf("the journal was not closed: %v", err))
+		x.warn("", "", CodeOf(err), fmt.Sprintf("the journal was not closed: the next run takes this one for unfinished: %v", err))
 	}
 }
 
 // explain gives the result its code, its error and the next command.
 func (x *run) explain(res *Result, pause error) {
-	if closes(res.Outcome) && res.Outcome != OutcomeRolledBack {
+	if res.Exit == 0 {
 		return
 	}
 	err := pause
@@ -116,12 +133,12 @@ func (x *run) explain(res *Result, pause error) {
 		err = cause
 	}
 	if err == nil && res.Outcome == OutcomeInterrupted {
-		err = errInterrupted
+		err = ErrInterrupted
 	}
 	if err != nil {
 		res.Code, res.Error, res.Hint = CodeOf(err), err.Error(), HintOf(err)
 	}
-	if next := res.Outcome.Next(); next != "" {
+	if next := res.Outcome.Next(x.Plan.Mode); next != "" && !x.closed {
 		res.Hint = join(res.Hint, next)
 	}
 }
@@ -175,14 +192,18 @@ func (o Outcome) Exit() int {
 	return 4
 }
 
-// Next is what a person does after an outcome.
-func (o Outcome) Next() string {
+// Next is what a person does after an outcome that leaves something unfinished.
+func (o Outcome) Next(mode Mode) string {
 	switch o {
 	case OutcomePaused, OutcomeInterrupted, OutcomeUnfinished, OutcomeStuck:
+		if mode == ModeRollback {
+			return "finish it with \"flipdeploy rollback\""
+		}
 		return "go back with \"flipdeploy rollback\""
 	case OutcomeDone, OutcomeNothing, OutcomeRefused, OutcomeLocked, OutcomeRolledBack:
 	}
 	return ""
 }
 
-var errInterrupted = &Fault{Code_: "FD-INTERRUPTED", Err: errors.New("interrupted")}
+// ErrInterrupted is a run that a signal ended.
+var ErrInterrupted = &Fault{Code_: "FD-INTERRUPTED", Err: errors.New("interrupted"), Hint_: "run it again when you are ready"}

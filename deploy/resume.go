@@ -1,28 +1,44 @@
 package deploy
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // Resume tells where the hosts of an unfinished rollout stand, from what is seen
 // alone: the marks and the processes, never the journal.
 func (s Survey) Resume(p Plan) []HostView {
 	var views []HostView
 	for _, h := range p.Hosts {
-		v := HostView{Name: h.Name, Phase: RolledBack, Changes: h.Changes(), Serving: s.serves(h.Name)}
+		_, seen := s.Running[h.Name]
+		has := h.To != h.From && (s.Running[h.Name].Release == h.To || s.Current[h.Name] == h.To)
+		v := HostView{Name: h.Name, Phase: RolledBack, Changes: h.Changes(), Fresh: !h.Ran, Serving: s.serves(h.Name)}
+		v.Release = s.Running[h.Name].Release
 		ours := s.ownedBy(p.Rollout, h.Name)
 		switch {
 		case h.Out != "":
 			v.Phase = LeftOut
+		case !seen: // not reached, or no longer in the inventory
+			v.Phase, v.Changed, v.Release = Unknown, true, h.From
 		case ours && !s.InRotation(h.Name):
 			v.Phase, v.Changed = Failed, true
 		case s.outOf(h.Name) != "":
-			v.Phase = LeftOut // a person took it over meanwhile
-		case h.Changes() && (s.Running[h.Name].Release == h.To || s.Current[h.Name] == h.To):
+			v.Phase, v.Changed = LeftOut, has // a person took it over meanwhile
+		case h.Changes() && has:
 			v.Phase, v.Changed = Done, true
 		}
 		views = append(views, v)
+	}
+	return views
+}
+
+// Onward is the same for going on: what is not changed yet is left to be done.
+func (s Survey) Onward(p Plan) []HostView {
+	views := s.Resume(p)
+	for i := range views {
+		if views[i].Phase == RolledBack {
+			views[i].Phase = Staged
+			if !views[i].Changes {
+				views[i].Phase = Done
+			}
+		}
 	}
 	return views
 }
@@ -46,22 +62,23 @@ func (l *life) retake(ctx context.Context) error {
 	if err := l.record(ctx, "intent", Draining, "", "undo"); err != nil {
 		return err
 	}
-	err := everywhere(l.lbs, func(b Balancer) error {
-		seats, err := b.Seats(ctx)
-		if err != nil {
-			return err
-		}
-		if st := seats[l.host.Name()].State; st == StateDrain || st == StateMaint {
-			return nil
-		}
-		return errors.Join(b.Claim(ctx, l.host.Name(), l.budget()), b.Drain(ctx, l.host.Name(), l.budget()))
-	})
-	if err == nil {
-		err = l.empty(ctx)
-	}
+	// A drain is safe to repeat, in maint too; one of two backends may be in rotation.
+	err := l.drain(ctx)
 	if err != nil {
 		return fault(l.host.Name(), Draining, err)
 	}
 	l.phase(Drained, "no request in flight")
 	return nil
+}
+
+// notRetaken: the host stays out, as the earlier run left it.
+func (l *life) notRetaken(err error) ending {
+	l.changed = true
+	switch reason := refusal(err); {
+	case reason == RefusedFloor || reason == RefusedBudget:
+		return ending{phase: Failed, changed: true, blocked: true, err: err}
+	case CodeOf(err) == codeDrainTimeout:
+		return ending{phase: Failed, changed: true, pause: true, err: err}
+	}
+	return l.notUndone(err)
 }

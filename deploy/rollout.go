@@ -65,9 +65,11 @@ type run struct {
 	hosts  []HostView
 	errs   map[string]error
 	outFor map[string]time.Duration
+	told   map[string]string // what a host waits for; only the loop's
 	dir    Direction
 	low    int // fewest hosts seen serving
 	pause  error
+	closed bool      // nothing is left to go on with
 	moved  time.Time // of the last host that was finished
 }
 
@@ -82,7 +84,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	stop, cancelStop := context.WithCancel(stop)
 	defer cancelStop()
 	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
-		errs: map[string]error{}, outFor: map[string]time.Duration{}, moved: time.Now()}
+		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now()}
 	x.hosts = r.views()
 	grace := context.AfterFunc(stop, func() {
 		if tick(ctx, r.Timing.Grace) {
@@ -96,6 +98,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	x.loop()
 	enough()
 	wg.Wait()
+	x.assertFleet()
 	return x.finish()
 }
 
@@ -106,7 +109,7 @@ func (r *Rollout) views() []HostView {
 	}
 	var vs []HostView
 	for _, h := range r.Plan.Hosts {
-		v := HostView{Name: h.Name, Phase: Staged, Changes: h.Changes(), Serving: h.Serving}
+		v := HostView{Name: h.Name, Phase: Staged, Changes: h.Changes(), Fresh: !h.Ran, Serving: h.Serving, Release: h.From}
 		switch {
 		case h.Out != "":
 			v.Phase = LeftOut
@@ -195,28 +198,39 @@ func (x *run) ended(host string, e ending) {
 	if e.phase == Done || e.phase == RolledBack {
 		x.emitPhase(host, e.phase)
 	}
-	blockedAnew := false
-	x.with(host, func(v *HostView) {
-		blockedAnew = e.blocked && !v.Blocked
-		v.Busy, v.Phase, v.Changed, v.Blocked = false, e.phase, e.changed, e.blocked
-		v.Failed = v.Failed || e.failed
-		v.Tried = v.Tried || e.tried
-		if e.err != nil && !e.blocked {
-			x.errs[host] = e.err
-		}
-		if e.pause && x.pause == nil {
-			x.pause = e.err
-		}
-		if !e.blocked {
-			x.moved = time.Now()
-		}
-	})
+	x.with(host, func(v *HostView) { x.take(v, e) })
 	switch {
-	case blockedAnew:
+	case e.blocked && x.tell(host, refusal(e.err)):
 		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("waiting: %v", e.err))
-	case e.pause, e.phase == Stuck, e.phase == Unknown:
+	case !e.blocked && (e.pause || e.phase == Stuck || e.phase == Unknown):
 		x.fail(host, e.err)
 	}
+}
+
+// take enters an ending into the view.
+func (x *run) take(v *HostView, e ending) {
+	v.Busy, v.Phase, v.Changed, v.Blocked = false, e.phase, e.changed, e.blocked
+	v.Failed = v.Failed || e.failed
+	v.Tried = v.Tried || e.tried
+	if e.runs != "" {
+		v.Release = e.runs
+	}
+	if e.err != nil && !e.blocked {
+		x.errs[v.Name] = e.err
+	}
+	if e.pause && x.pause == nil {
+		x.pause = e.err
+	}
+	if !e.blocked {
+		x.moved = time.Now()
+	}
+}
+
+// tell is true when the reason for which a host waits is a new one.
+func (x *run) tell(host, reason string) bool {
+	was := x.told[host]
+	x.told[host] = reason
+	return was != reason
 }
 
 func (x *run) unblock() {
@@ -232,7 +246,11 @@ func (x *run) turn() {
 	x.mu.Lock()
 	x.dir = Back
 	x.mu.Unlock()
-	x.emit(Event{Kind: KindPlan, Detail: "rolling back to " + x.Plan.Previous})
+	to := x.Plan.Previous
+	if to == "" {
+		to = name("")
+	}
+	x.emit(Event{Kind: KindPlan, Detail: "rolling back to " + to})
 }
 
 func (x *run) turned() bool {
@@ -286,30 +304,35 @@ func (x *run) addOut(host string, d time.Duration) {
 // sample reads from the balancers who serves, for the planner and the result.
 func (x *run) sample(ctx context.Context) {
 	for tick(ctx, x.Timing.Sample) {
-		serving := map[string]bool{}
-		low := -1
-		for _, b := range x.Balancers {
-			seats, err := b.Seats(ctx)
-			if err != nil {
-				low = -1
-				break
+		x.count(ctx)
+	}
+}
+
+// count asks every balancer once who serves; the fewest on any counts. What one
+// that does not answer has is not known, and changes nothing.
+func (x *run) count(ctx context.Context) {
+	serving := map[string]bool{}
+	low := -1
+	for _, b := range x.Balancers {
+		seats, err := b.Seats(ctx)
+		if err != nil {
+			return
+		}
+		n := 0
+		for host, s := range seats {
+			if s.Serving {
+				n++
 			}
-			n := 0
-			for host, s := range seats {
-				if s.Serving {
-					n++
-				}
-				if s.State != StateAbsent {
-					was, seen := serving[host]
-					serving[host] = s.Serving && (was || !seen)
-				}
-			}
-			if low < 0 || n < low {
-				low = n
+			if s.State != StateAbsent {
+				was, seen := serving[host]
+				serving[host] = s.Serving && (was || !seen)
 			}
 		}
-		x.sampled(serving, low)
+		if low < 0 || n < low {
+			low = n
+		}
 	}
+	x.sampled(serving, low)
 }
 
 func (x *run) sampled(serving map[string]bool, low int) {

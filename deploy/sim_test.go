@@ -40,7 +40,9 @@ type simHost struct {
 	verified         string          // release that answered the health check since its last flip or reload
 	hand             bool            // a person took it out before
 	restores, cycles int
-	gone             bool // unreachable
+	slowReady        time.Duration
+	personOn         string // the balancer on which a person puts it back during a reload
+	gone             bool   // unreachable
 }
 
 type simLB struct {
@@ -48,6 +50,8 @@ type simLB struct {
 	name  string
 	state map[string]State
 	mark  map[string]string
+
+	person string // a host that a person put back
 }
 
 func newSim(n, lbs int, release string) *sim {
@@ -237,6 +241,9 @@ func (lb *simLB) Empty(ctx context.Context, host string, _ func(string)) error {
 
 func (lb *simLB) Hold(ctx context.Context, host string) (again bool, err error) {
 	err = lb.s.do(ctx, "hold", host, time.Millisecond, func() error {
+		if lb.person == host {
+			return &simRefusal{RefusedChanged}
+		}
 		if lb.state[host] == StateReady {
 			lb.state[host], again = StateMaint, true
 		}
@@ -246,7 +253,7 @@ func (lb *simLB) Hold(ctx context.Context, host string) (again bool, err error) 
 }
 
 func (lb *simLB) Ready(ctx context.Context, host string, _ func(string)) error {
-	return lb.s.do(ctx, "ready", host, 200*time.Millisecond, func() error {
+	return lb.s.do(ctx, "ready", host, 200*time.Millisecond+lb.s.hosts[host].slowReady, func() error {
 		h := lb.s.hosts[host]
 		if h.verified != h.runs {
 			lb.s.violated("I4: %s put back on %q, verified was %q", host, h.runs, h.verified)
@@ -305,6 +312,11 @@ func (h *simHost) Reload(ctx context.Context, id string) error {
 	return h.s.do(ctx, "reload", h.name, 100*time.Millisecond, func() error {
 		h.guarded("reload", Reloading)
 		h.cycles++
+		for _, lb := range h.s.lbs {
+			if lb.name == h.personOn {
+				lb.state[h.name], lb.person = StateReady, h.name
+			}
+		}
 		h.verified = ""
 		switch {
 		case h.ignores[id]:

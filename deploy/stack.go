@@ -71,6 +71,8 @@ func WayBack(stack []Plan, n int) (target func(host string) string, to Plan, err
 	for _, h := range top.Hosts {
 		if h.Out == "" {
 			from[h.Name] = h.From
+		}
+		if h.Out == "" && h.From != "" {
 			count[h.From]++
 		}
 	}

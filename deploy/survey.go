@@ -54,6 +54,28 @@ func Look(ctx context.Context, hosts map[string]Host, lbs []Balancer) (Survey, e
 	return s, errors.Join(errs...)
 }
 
+// Balancers is nil when every balancer told where hosts stand.
+func (s Survey) Balancers(lbs []Balancer) error {
+	for _, b := range lbs {
+		if _, ok := s.Seats[b.Name()]; !ok {
+			return &Fault{Host: b.Name(), Code_: "FD-LB-UNKNOWN", Err: errors.New("cannot be asked where hosts stand"),
+				Hint_: "nothing can be settled before it answers"}
+		}
+	}
+	return nil
+}
+
+// OurBusiness tells whether a host is one that a rollout had to do with, and that
+// no person holds: only those are fenced.
+func (s Survey) OurBusiness(p Plan, host string) bool {
+	for _, h := range p.Hosts {
+		if h.Name == host {
+			return h.Out == "" && (s.InRotation(host) || s.ownedBy(p.Rollout, host))
+		}
+	}
+	return false
+}
+
 func wrap(name string, err error) error {
 	if err == nil {
 		return nil

@@ -17,10 +17,10 @@ func (l *life) undo(ctx context.Context) ending {
 	for {
 		err := l.undoOnce(ctx)
 		if err == nil {
-			l.changed = false
+			l.changed, l.runs = false, l.plan.From
 			l.phase(RolledBack, RevisionOf(l.plan.From))
 			l.outcome(ctx, RolledBack, l.plan.From, "")
-			return ending{phase: RolledBack, tried: true}
+			return ending{phase: RolledBack, runs: l.runs, tried: true}
 		}
 		if unreachable(err) && l.run.ctx.Err() == nil && tick(ctx, 2*time.Second) {
 			continue
@@ -91,11 +91,11 @@ func (l *life) aliveStill(ctx context.Context, id string) error {
 
 func (l *life) notUndone(err error) ending {
 	why := refusal(err)
-	e := ending{phase: Stuck, changed: l.changed, failed: true, tried: true, err: err}
+	e := ending{phase: Stuck, runs: l.runs, changed: l.changed, failed: true, tried: true, err: err}
 	var nb *notBack
 	switch {
 	case why == RefusedChanged || why == RefusedForeign:
-		e.phase = LeftOut
+		return l.takenOver(l.run.ctx, err)
 	case l.run.hard():
 		e.phase, e.failed = l.run.phaseOf(l.host.Name()), false
 	case unreachable(err) && !errors.As(err, &nb):

@@ -211,7 +211,7 @@ func refused(err error) deploy.Result {
 	case "FD-UNFINISHED":
 		res.Outcome, res.Exit = deploy.OutcomeUnfinished, 6
 	}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, deploy.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		res.Outcome, res.Exit = deploy.OutcomeInterrupted, 130
 	}
 	return res

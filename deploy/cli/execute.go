@@ -2,12 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
-	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
@@ -28,14 +28,35 @@ func (o rolloutOptions) on(ctx context.Context, s *session) (deploy.Result, erro
 	if err != nil {
 		return deploy.Result{}, err
 	}
-	open, err := s.unfinished(ctx)
+	work, done := joined(ctx, held)
+	defer done()
+	res, err := o.locked(work, held, s, art)
+	if err != nil && ctx.Err() == nil && held.Err() != nil {
+		err = errors.Join(context.Cause(held), err) // what was asked of machines then is no fault of theirs
+	}
+	return res, err
+}
+
+// joined ends with either context; the second is the lock.
+func joined(ctx, held context.Context) (context.Context, context.CancelFunc) {
+	both, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(held, func() { cancel(context.Cause(held)) })
+	return both, func() { stop(); cancel(nil) }
+}
+
+// locked does the work under the lock. ctx ends with a signal and with the lock.
+func (o rolloutOptions) locked(ctx, held context.Context, s *session, art *site.Artifact) (deploy.Result, error) {
+	past, open, err := s.history(ctx)
 	if err != nil {
+		return deploy.Result{}, err
+	}
+	if err := s.nameEntry(past, open); err != nil {
 		return deploy.Result{}, err
 	}
 	if open != nil {
 		return o.onUnfinished(ctx, held, s, open)
 	}
-	r, err := o.prepare(ctx, s, art)
+	r, err := o.prepare(ctx, s, art, past)
 	if err != nil {
 		return deploy.Result{}, err
 	}
@@ -52,18 +73,33 @@ type prepared struct {
 	sent    int64
 }
 
-func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact) (*prepared, error) {
+// prepare looks for everything that would fail later, shuts earlier runs out, and
+// only then looks at the fleet that the plan is made for.
+func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (*prepared, error) {
+	if err := s.hostsReached(); err != nil {
+		return nil, err
+	}
 	for _, h := range s.hosts {
 		h.artifact = art
 	}
 	if err := s.preflight(ctx, o.releaseID); err != nil {
 		return nil, err
 	}
+	before, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fence(ctx, s.inRotation(before)); err != nil {
+		return nil, err
+	}
+	if err := s.dropStale(ctx, before); err != nil {
+		return nil, err
+	}
 	survey, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
 	if err != nil {
 		return nil, err
 	}
-	plan, err := o.plan(ctx, s, survey, art)
+	plan, err := o.plan(s, survey, art, past)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +107,7 @@ func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artif
 	if plan.Changes() == 0 {
 		return &prepared{rollout: &deploy.Rollout{Plan: plan}}, nil
 	}
-	if err := plan.Floor(); err != nil {
+	if err := errors.Join(plan.Floor(), s.roomFor(plan, survey)); err != nil {
 		return nil, err
 	}
 	p := &prepared{art: art, rollout: s.engine(plan, survey)}
@@ -79,11 +115,11 @@ func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artif
 }
 
 // plan decides what every host should run.
-func (o rolloutOptions) plan(ctx context.Context, s *session, survey deploy.Survey, art *site.Artifact) (deploy.Plan, error) {
-	p := deploy.Plan{Rollout: s.rollout, App: s.inv.App.Name, Mode: o.mode}
+func (o rolloutOptions) plan(s *session, survey deploy.Survey, art *site.Artifact, past []deploy.Past) (deploy.Plan, error) {
+	p := deploy.Plan{Rollout: s.rollout, App: s.inv.App.Name, Mode: o.mode, Entry: s.entry}
 	target := func(string) string { return p.Release }
 	if o.mode == deploy.ModeRollback {
-		way, top, n, err := o.wayBack(ctx, s)
+		way, top, n, err := o.wayBack(past)
 		if err != nil {
 			return p, err
 		}
@@ -99,31 +135,16 @@ func (o rolloutOptions) plan(ctx context.Context, s *session, survey deploy.Surv
 	return p.Resolve(o.wish(s.inv.Rollout)), nil
 }
 
-func (o rolloutOptions) wayBack(ctx context.Context, s *session) (func(string) string, deploy.Plan, int, error) {
-	past, err := s.past(ctx)
-	if err != nil {
-		return nil, deploy.Plan{}, 0, err
-	}
+func (o rolloutOptions) wayBack(past []deploy.Past) (func(string) string, deploy.Plan, int, error) {
 	stack, n := deploy.Stack(past), o.steps
 	if o.to != "" {
+		var err error
 		if n, err = deploy.Steps(stack, o.to); err != nil {
 			return nil, deploy.Plan{}, 0, err
 		}
 	}
 	way, top, err := deploy.WayBack(stack, n)
 	return way, top, n, err
-}
-
-// past reads history, oldest first.
-func (s *session) past(ctx context.Context) ([]deploy.Past, error) {
-	journals, err := state.NewBook(s.stores, 0).Journals(ctx)
-	var past []deploy.Past
-	for i := len(journals) - 1; i >= 0; i-- {
-		if p := journals[i].Plan(); p != nil {
-			past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome()})
-		}
-	}
-	return past, err
 }
 
 func (o rolloutOptions) wish(r inventory.Rollout) deploy.Wish {
@@ -148,19 +169,9 @@ func (s *session) engine(p deploy.Plan, survey deploy.Survey) *deploy.Rollout {
 	}
 }
 
-// stage shuts earlier runs out and has every host get its release. Balancers and
-// what runs are untouched.
+// stage has every host get its release. Balancers and what runs are untouched.
 func (p *prepared) stage(ctx context.Context, s *session) error {
 	plan := p.rollout.Plan
-	var hosts []*host
-	for _, h := range plan.Hosts {
-		if h.Out == "" {
-			hosts = append(hosts, s.hosts[h.Name])
-		}
-	}
-	if err := s.fence(ctx, hosts); err != nil {
-		return err
-	}
 	p.rollout.Journal = s.book
 	size := int64(0)
 	if p.art != nil {
@@ -197,7 +208,9 @@ func (p *prepared) run(ctx, held context.Context, s *session) (deploy.Result, er
 	if p.art != nil {
 		res.BytesArtifact = p.art.Size
 	}
-	s.prune(held, plan)
+	if ctx.Err() == nil && (res.Exit == 0 || res.Outcome == deploy.OutcomeRolledBack) {
+		s.prune(held, plan)
+	}
 	return res, nil
 }
 

@@ -26,7 +26,7 @@ type host struct {
 var _ deploy.Host = (*host)(nil)
 
 func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *host {
-	x := &host{name: h.Name, site: site.New(site.Config{Path: h.Path, Entry: entryName(inv), Install: inv.Reload.Install,
+	x := &host{name: h.Name, site: site.New(site.Config{Path: h.Path, Install: inv.Reload.Install,
 		Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}, m)}
 	x.App = proc.New(proc.Config{
 		Method: proc.Method(inv.Reload.Method), Signal: inv.Reload.Signal, PIDFile: inv.Reload.PIDFile, Unit: inv.Reload.Unit,
@@ -49,6 +49,9 @@ func (g guarded) Run(ctx context.Context, script string) ([]byte, error) {
 	out, err := g.Machine.Run(ctx, script)
 	return out, g.host.site.Explain(err)
 }
+
+// setEntry names the program inside releases.
+func (h *host) setEntry(name string) { *h.site = *h.site.WithEntry(name) }
 
 func (h *host) Name() string { return h.name }
 
@@ -92,6 +95,20 @@ func (h *host) raise(ctx context.Context, epoch int64) error {
 	return nil
 }
 
+// hasProgram makes sure that the release to come back to has the program under the
+// name that is looked for.
+func (h *host) hasProgram(ctx context.Context, current string) error {
+	if current == "" || current == site.Unmanaged {
+		return nil
+	}
+	there, err := h.site.Has(ctx, current)
+	if there || err != nil {
+		return err
+	}
+	return &deploy.Fault{Code_: "FD-ENTRY", Err: fmt.Errorf("current points at %s, which has no program %s: there would be no way back to it", current, path.Base(h.site.EntryPath(current))),
+		Hint_: "set app.entry to the program's name in every release, or remove the link when the release is gone"}
+}
+
 // check looks for all that would fail later; nothing is changed.
 func (h *host) check(ctx context.Context, release func(*site.Artifact) string) error {
 	f, err := h.site.Observe(ctx)
@@ -103,6 +120,7 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) e
 	if h.artifact != nil {
 		found = h.site.Preflight(f, release(h.artifact), h.artifact)
 	}
+	found = append(found, h.hasProgram(ctx, f.Current))
 	warnings, err := h.Check(ctx)
 	h.warnings = warnings
 	return errors.Join(append(found, err)...)

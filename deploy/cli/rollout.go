@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -76,9 +77,16 @@ func (x *program) run(c *ucli.Context, o rolloutOptions) error {
 	defer screen.Close()
 	began := time.Now()
 	res, err := o.run(c.Context, screen, x.env.Getenv)
+	if err != nil && c.Context.Err() != nil {
+		err = deploy.ErrInterrupted // what was asked of machines then is no fault of theirs
+	}
 	if err != nil {
 		res = refused(err)
-		if !x.json {
+		if x.json {
+			if e := errorEvent(err); len(e.Evidence) > 0 {
+				screen.Event(e)
+			}
+		} else {
 			screen.Close()
 			ui.PrintError(x.env.Stderr, err)
 			x.result = &res
@@ -89,6 +97,16 @@ func (x *program) run(c *ucli.Context, o rolloutOptions) error {
 	screen.Result(res)
 	x.result = &res
 	return nil
+}
+
+// errorEvent carries what a result has no room for: the evidence.
+func errorEvent(err error) deploy.Event {
+	e := deploy.Event{Kind: deploy.KindError, Time: time.Now(), Code: deploy.CodeOf(err), Hint: deploy.HintOf(err), Detail: err.Error()}
+	var ev interface{ Evidence() []string }
+	if errors.As(err, &ev) {
+		e.Evidence = ev.Evidence()
+	}
+	return e
 }
 
 func (o rolloutOptions) run(ctx context.Context, screen *ui.UI, getenv func(string) string) (deploy.Result, error) {

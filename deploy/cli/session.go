@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,17 +21,20 @@ import (
 // A session is one command at work on one fleet: its machines, and the lock once
 // it is held.
 type session struct {
-	inv      *inventory.Inventory
-	screen   *ui.UI
-	getenv   func(string) string
-	rollout  string
-	machines []*remote.Machine
-	hosts    map[string]*host
-	lbs      []*balancer
-	stores   []*state.Store
-	checker  *checker
-	lease    *state.Lease
-	book     *state.Book
+	inv       *inventory.Inventory
+	screen    *ui.UI
+	getenv    func(string) string
+	rollout   string
+	edges     []*remote.Machine // the balancers' machines
+	webs      []*remote.Machine // the hosts'
+	entry     string            // program inside a release
+	unreached []error           // why each of webs could not be reached, nil where it was
+	hosts     map[string]*host
+	lbs       []*balancer
+	stores    []*state.Store
+	checker   *checker
+	lease     *state.Lease
+	book      *state.Book
 
 	mu  sync.Mutex
 	seq int64
@@ -51,17 +55,41 @@ func (s *session) close() {
 	if s.lease != nil {
 		s.lease.Release()
 	}
-	_ = each(s.machines, func(m *remote.Machine) error { return m.Close() })
+	_ = each(slices.Concat(s.edges, s.webs), func(m *remote.Machine) error { return m.Close() })
 }
 
-// connect reaches every machine, all side by side; the error has each that could
-// not be reached.
+// connect reaches every machine, all side by side. Without the balancers nothing is
+// known, and everything that could not be reached is told. A host that cannot be
+// reached is told by hostsReached: an unfinished rollout may be settled without it.
 func (s *session) connect(ctx context.Context) error {
-	err := each(s.machines, func(m *remote.Machine) error { return named(m.Name(), m.Connect(ctx)) })
+	err := both(
+		func() error { return dial(ctx, s.edges) },
+		func() error { s.unreached = dialEach(ctx, s.webs); return nil },
+	)
 	if err != nil {
-		return err
+		return errors.Join(err, s.hostsReached())
 	}
 	return each(s.stores, func(st *state.Store) error { return st.Prepare(ctx) })
+}
+
+// hostsReached is nil when every host could be reached.
+func (s *session) hostsReached() error { return errors.Join(s.unreached...) }
+
+func dial(ctx context.Context, machines []*remote.Machine) error {
+	return errors.Join(dialEach(ctx, machines)...)
+}
+
+func dialEach(ctx context.Context, machines []*remote.Machine) []error {
+	errs := make([]error, len(machines))
+	_ = eachIndex(machines, func(i int, m *remote.Machine) error {
+		errs[i] = named(m.Name(), m.Connect(ctx))
+		return nil
+	})
+	return errs
+}
+
+func both(a, b func() error) error {
+	return each([]func() error{a, b}, func(f func() error) error { return f() })
 }
 
 // lock takes the lease on every balancer. The context that it returns ends with
@@ -129,13 +157,40 @@ func (s *session) preflight(ctx context.Context, release func(*site.Artifact) st
 	return err
 }
 
-// unfinished is the rollout that was begun and not ended, nil when there is none.
-func (s *session) unfinished(ctx context.Context) (*deploy.Plan, error) {
-	j, err := state.NewBook(s.stores, 0).Unfinished(ctx)
-	if err != nil || j == nil {
-		return nil, err
+// history reads past runs, oldest first, and the one that was begun and not ended,
+// nil when there is none.
+func (s *session) history(ctx context.Context) (past []deploy.Past, open *deploy.Plan, err error) {
+	journals, err := state.NewBook(s.stores, 0).Journals(ctx)
+	for i := len(journals) - 1; i >= 0; i-- {
+		p := journals[i].Plan()
+		if p == nil {
+			continue
+		}
+		past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome()})
+		if journals[i].Unfinished() {
+			open = p
+		}
 	}
-	return j.Plan(), nil
+	return past, open, err
+}
+
+// nameEntry settles the program's name inside releases: what the inventory or the
+// artifact says, else what the newest rollout had.
+func (s *session) nameEntry(past []deploy.Past, open *deploy.Plan) error {
+	for i := len(past) - 1; i >= 0 && s.entry == ""; i-- {
+		s.entry = past[i].Plan.Entry
+	}
+	if open != nil && open.Entry != "" {
+		s.entry = open.Entry
+	}
+	if s.entry == "" {
+		return &deploy.Fault{Code_: "FD-ENTRY", Err: errors.New("the name of the program inside releases is not known"),
+			Hint_: "set app.entry in the inventory"}
+	}
+	for _, h := range s.hosts {
+		h.setEntry(s.entry)
+	}
+	return nil
 }
 
 // emit numbers an event and shows it.
@@ -248,5 +303,5 @@ func (e *unfinishedError) Error() string {
 	return fmt.Sprintf("rollout %s to %s is unfinished", e.plan.Rollout, e.plan.Revision)
 }
 func (e *unfinishedError) Code() string       { return "FD-UNFINISHED" }
-func (e *unfinishedError) Hint() string       { return "go back with \"flipdeploy rollback\"" }
+func (e *unfinishedError) Hint() string       { return deploy.OutcomeUnfinished.Next(e.plan.Mode) }
 func (e *unfinishedError) Evidence() []string { return e.where }

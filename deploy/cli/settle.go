@@ -8,23 +8,38 @@ import (
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
-	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
 // onUnfinished: a rollout never goes on with another's work by itself; it says
-// what stands where. A rollback undoes it, host by host.
+// what stands where. A rollback settles it: an unfinished rollout is undone, host
+// by host, and an unfinished rollback is finished.
 func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open *deploy.Plan) (deploy.Result, error) {
-	survey, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
-	if o.mode != deploy.ModeRollback {
-		return deploy.Result{}, &unfinishedError{plan: open, where: standing(survey, s.order())}
-	}
-	if err != nil {
-		return deploy.Result{}, err
-	}
 	if o.to != "" || o.steps > 1 || o.artifact != "" {
 		return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
 	}
-	return s.undoUnfinished(ctx, held, open)
+	reached := s.reached()
+	if o.mode != deploy.ModeRollback {
+		survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers()) // what cannot be asked is said so
+		return deploy.Result{}, &unfinishedError{plan: open, where: standing(survey, s.order())}
+	}
+	if o.parallel != "" {
+		open.Parallel = max(1, s.inv.Rollout.Parallel.Resolve(len(open.Hosts), false))
+	}
+	return s.settle(ctx, held, open, reached)
+}
+
+// reached are the hosts that could be reached; the others are told and left.
+func (s *session) reached() []*host {
+	var all []*host
+	for i, h := range s.hostList() {
+		err := s.unreached[i]
+		if err == nil {
+			all = append(all, h)
+			continue
+		}
+		s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.name, Code: deploy.CodeOf(err), Detail: "cannot be reached: " + err.Error()})
+	}
+	return all
 }
 
 // standing says in words what every host runs and where it is, as far as it
@@ -60,34 +75,42 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// undoUnfinished goes on under the rollout's own id, so that its marks are ours:
-// the fence first, then the fleet as it is, then every changed host back to what
-// it ran before.
-func (s *session) undoUnfinished(ctx, held context.Context, open *deploy.Plan) (deploy.Result, error) {
+// settle goes on under the rollout's own id, so that its marks are ours: the fence
+// first, then the fleet as it is. A host that cannot be reached stays as it is, is
+// listed, and counts as out.
+func (s *session) settle(ctx, held context.Context, open *deploy.Plan, reached []*host) (deploy.Result, error) {
 	s.rollout = open.Rollout
-	if err := s.preflight(ctx, func(*site.Artifact) string { return "" }); err != nil {
+	if err := each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }); err != nil {
 		return deploy.Result{}, err
 	}
-	var hosts []*host
-	for _, h := range open.Hosts {
-		if h.Out == "" && s.hosts[h.Name] != nil {
-			hosts = append(hosts, s.hosts[h.Name])
+	before, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	var ours []*host
+	for _, h := range reached {
+		if before.OurBusiness(*open, h.name) {
+			ours = append(ours, h)
 		}
 	}
-	if err := s.fence(ctx, hosts); err != nil {
+	if err := s.fence(ctx, ours); err != nil {
 		return deploy.Result{}, err
 	}
 	// What is found only now, behind the fence, is what counts.
-	survey, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
-	if err != nil {
+	survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	if err := survey.Balancers(s.engineBalancers()); err != nil {
 		return deploy.Result{}, err
 	}
 	if err := s.adopt(held, survey); err != nil {
 		return deploy.Result{}, err
 	}
 	r := s.engine(*open, survey)
-	r.Journal, r.Direction, r.Start, r.Paused = s.book, deploy.Back, survey.Resume(*open), s.lease.Paused()
-	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf("rolling unfinished rollout %s back to %s", open.Rollout, or(open.Previous, "nothing"))})
+	r.Journal, r.Paused = s.book, s.lease.Paused()
+	r.Direction, r.Start = deploy.Back, survey.Resume(*open)
+	words := "rolling unfinished rollout %s back to %s"
+	to := open.Previous
+	if open.Mode == deploy.ModeRollback {
+		r.Direction, r.Start = deploy.Forward, survey.Onward(*open)
+		words, to = "finishing rollback %s to %s", open.Revision
+	}
+	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf(words, open.Rollout, or(to, "nothing"))})
 	return r.Run(held, ctx), nil
 }
 
@@ -99,7 +122,7 @@ func (s *session) adopt(ctx context.Context, survey deploy.Survey) error {
 			if seat.Owner != s.rollout {
 				continue
 			}
-			if err := b.adopt(ctx, host); err != nil {
+			if err := b.adopt(ctx, host, s.rollout); err != nil {
 				return named(host, err)
 			}
 			if survey.InRotation(host) {
@@ -112,10 +135,61 @@ func (s *session) adopt(ctx context.Context, survey deploy.Survey) error {
 	})
 }
 
-// adopt makes a mark of this rollout one of our epoch; the host is not touched.
-func (b *balancer) adopt(ctx context.Context, host string) error {
+// adopt makes a mark of a rollout one of ours, in our epoch; the host is not touched.
+func (b *balancer) adopt(ctx context.Context, host, rollout string) error {
 	claim := state.Claim{Rollout: b.rollout, Host: host, Keys: b.keys[host], Parallel: len(b.keys),
-		Before: string(deploy.StateReady), Who: b.who}
+		Before: string(deploy.StateReady), Who: b.who, Takes: []string{rollout}}
 	_, err := b.store.Act(b.epoch, claim).Run(ctx, ":")
 	return err
+}
+
+// inRotation are the hosts that nobody took out before us: the others are not
+// touched, not even with a fence.
+func (s *session) inRotation(survey deploy.Survey) []*host {
+	var in []*host
+	for _, h := range s.hostList() {
+		if survey.InRotation(h.name) {
+			in = append(in, h)
+		}
+	}
+	return in
+}
+
+// dropStale removes marks that a finished rollout left on hosts in rotation: a run
+// that was killed, or lost a balancer, between putting a host back and its mark.
+func (s *session) dropStale(ctx context.Context, survey deploy.Survey) error {
+	return each(s.lbs, func(b *balancer) error {
+		for host, seat := range survey.Seats[b.name] {
+			if seat.Owner == "" || seat.Owner == state.Hand || !survey.InRotation(host) {
+				continue
+			}
+			if err := b.adopt(ctx, host, seat.Owner); err != nil {
+				return named(host, err)
+			}
+			if err := b.Unclaim(ctx, host); err != nil {
+				return named(host, err)
+			}
+		}
+		return nil
+	})
+}
+
+// roomFor tells when hosts that earlier rollouts left out take every slot, so that
+// the plan would wait for ever.
+func (s *session) roomFor(p deploy.Plan, survey deploy.Survey) error {
+	for _, b := range s.lbs {
+		var left []string
+		for host, seat := range survey.Seats[b.name] {
+			if seat.Owner != "" && seat.Owner != state.Hand {
+				left = append(left, host)
+			}
+		}
+		if len(left) >= p.Parallel {
+			slices.Sort(left)
+			return &deploy.Fault{Host: b.name, Code_: "FD-BUDGET",
+				Err:   fmt.Errorf("earlier rollouts left %s out and marked, and parallel is %d: no host can be taken out", strings.Join(left, ", "), p.Parallel),
+				Hint_: fmt.Sprintf("put those hosts back into rotation on the balancer by hand once they are well, then repeat; their marks are in %s/%s/own on %s", s.inv.State.Dir, s.inv.App.Name, b.name)}
+		}
+	}
+	return nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"path"
@@ -27,23 +26,24 @@ func (s *session) wire() error {
 		warn: func(host, code, text string) {
 			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: host, Code: code, Detail: text})
 		}}
-	edges := make([]*remote.Machine, len(s.inv.LBs))
-	for i, l := range s.inv.LBs {
-		edges[i] = s.machine(l.Machine)
-		s.wireBalancer(l, edges[i])
+	for _, l := range s.inv.LBs {
+		m := machine(l.Machine)
+		s.edges = append(s.edges, m)
+		s.wireBalancer(l, m)
 	}
 	for _, h := range s.inv.Hosts {
-		s.wireHost(h, edges)
+		m := machine(h.Machine)
+		s.webs = append(s.webs, m)
+		s.wireHost(h, m)
 	}
+	s.entry = entryName(s.inv)
 	return nil
 }
 
-func (s *session) machine(m inventory.Machine) *remote.Machine {
-	r := remote.New(remote.Config{Name: m.Name, Address: m.Address, Port: m.SSHPort, User: m.User,
+func machine(m inventory.Machine) *remote.Machine {
+	return remote.New(remote.Config{Name: m.Name, Address: m.Address, Port: m.SSHPort, User: m.User,
 		IdentityFiles: m.IdentityFiles, KnownHosts: m.KnownHosts,
 		MaxOutput: 8 << 20}) // journals, and the state of large pools
-	s.machines = append(s.machines, r)
-	return r
 }
 
 func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
@@ -65,8 +65,7 @@ func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
 	}, m)})
 }
 
-func (s *session) wireHost(h inventory.Host, edges []*remote.Machine) {
-	m := s.machine(h.Machine)
+func (s *session) wireHost(h inventory.Host, m *remote.Machine) {
 	s.hosts[h.Name] = newHost(s.inv, h, m)
 	own := health.Vantage{Name: h.Name, Dialer: m, Addr: net.JoinHostPort(h.Address, strconv.Itoa(h.HealthPort))}
 	s.checker.own[h.Name] = own
@@ -74,7 +73,7 @@ func (s *session) wireHost(h inventory.Host, edges []*remote.Machine) {
 		s.checker.from[h.Name] = []health.Vantage{own}
 		return
 	}
-	for _, e := range edges {
+	for _, e := range s.edges {
 		s.checker.from[h.Name] = append(s.checker.from[h.Name], health.Vantage{Name: e.Name(), Dialer: e, Addr: s.healthAddr(h)})
 	}
 }
@@ -96,7 +95,11 @@ func (o opener) Open(ctx context.Context, script string) (state.Session, error) 
 	return o.m.Open(ctx, script)
 }
 
-// entryName is the program's name inside a release.
+// entryName is the program's name inside a release as the inventory or the
+// artifact has it, "" when neither does.
 func entryName(inv *inventory.Inventory) string {
-	return cmp.Or(inv.App.Entry, path.Base(inv.App.Artifact))
+	if inv.App.Entry != "" || inv.App.Artifact == "" {
+		return inv.App.Entry
+	}
+	return path.Base(inv.App.Artifact)
 }

@@ -22,6 +22,7 @@ var laters = []later{
 	{"reload.preset", is(laterPresets...), "this preset", `use "stop-start", or "custom" with method, signal and timeout`},
 	{"reload.method", is("command"), `method = "command"`, `use "signal", "systemd" or "restart"`},
 	{"reload.command", set, "a reload command", `leave it out; method is "signal", "systemd" or "restart"`},
+	{"reload.pid_command", set, "a pid command", "use pid_file, or unit"},
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
 	{"rollout.max_failures", positive, "going on after a failure", "leave it out or set 0"},

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,6 +112,9 @@ func command(args ...string) *exec.Cmd {
 }
 
 func inventory(args ...string) []string {
+	if slices.Contains(args, "-i") {
+		return args
+	}
 	return append(args, "-i", filepath.Join(fleetDir, "inventory.toml"))
 }
 
@@ -167,6 +171,7 @@ func fresh(t *testing.T) {
 		haproxy(t, "set server shop/"+h+" state ready")
 	}
 	mustVerb(t, "seed", "v0")
+	await(t, "four hosts in rotation", func() bool { return strings.Count(haproxy(t, "show servers state shop"), " 2 0 1 1 ") >= 4 })
 }
 
 // haproxy says something to the balancer by hand.
