@@ -97,10 +97,10 @@ func (l *life) verify(ctx context.Context, to string) error {
 		func() error { return l.host.Settled(ctx, to) },
 	)
 	if err == nil {
-		err = l.run.Checker.Probe(ctx, l.host.Name())
-	}
-	if err == nil {
-		err = l.host.Alive(ctx, to)
+		err = both(
+			func() error { return l.run.Checker.Probe(ctx, l.host.Name()) },
+			func() error { return l.host.Alive(ctx, to) },
+		)
 	}
 	if err != nil {
 		return l.withLog(ctx, fault(l.host.Name(), Verifying, err))

@@ -7,7 +7,9 @@ import "context"
 func (s Survey) Resume(p Plan) []HostView {
 	var views []HostView
 	for _, h := range p.Hosts {
-		_, seen := s.Running[h.Name]
+		_, runs := s.Running[h.Name]
+		_, points := s.Current[h.Name]
+		seen := runs && points
 		has := h.To != h.From && (s.Running[h.Name].Release == h.To || s.Current[h.Name] == h.To)
 		v := HostView{Name: h.Name, Phase: RolledBack, Changes: h.Changes(), Fresh: !h.Ran, Serving: s.serves(h.Name)}
 		v.Release = s.Running[h.Name].Release

@@ -32,7 +32,7 @@ type Timing struct {
 	Progress time.Duration // since the last host was finished
 	Poll     time.Duration // a host that is out; default 200 ms
 	BakePoll time.Duration // default 1 s
-	Sample   time.Duration // serving hosts, for the record; default 500 ms
+	Sample   time.Duration // serving hosts, for the record; default 1 s
 	Grace    time.Duration // from stop to giving up; default 6 s
 	Blocked  time.Duration // between two tries when the floor does not allow a drain; default 500 ms
 }
@@ -49,7 +49,7 @@ func (t Timing) filled() Timing {
 	or(&t.Progress, 15*time.Minute)
 	or(&t.Poll, 200*time.Millisecond)
 	or(&t.BakePoll, time.Second)
-	or(&t.Sample, 500*time.Millisecond)
+	or(&t.Sample, time.Second)
 	or(&t.Grace, 6*time.Second)
 	or(&t.Blocked, 500*time.Millisecond)
 	return t

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 )
@@ -20,38 +21,63 @@ type Survey struct {
 // What could not be asked is in the error, all of it at once.
 func Look(ctx context.Context, hosts map[string]Host, lbs []Balancer) (Survey, error) {
 	s := Survey{Current: map[string]string{}, Running: map[string]Running{}, Seats: map[string]map[string]Seat{}}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var errs []error
-	put := func(err error, keep func()) {
-		mu.Lock()
-		defer mu.Unlock()
+	q := &questions{}
+	for name, h := range hosts {
+		q.ask(name, func() (func(), error) {
+			current, err := h.Current(ctx)
+			return func() { s.Current[name] = current }, err
+		})
+		q.ask(name, func() (func(), error) {
+			running, err := h.Running(ctx)
+			return func() { s.Running[name] = running }, err
+		})
+	}
+	q.seats(ctx, s, lbs)
+	return s, q.answered()
+}
+
+// LookAtBalancers asks only them.
+func LookAtBalancers(ctx context.Context, lbs []Balancer) (Survey, error) {
+	s := Survey{Seats: map[string]map[string]Seat{}}
+	q := &questions{}
+	q.seats(ctx, s, lbs)
+	return s, q.answered()
+}
+
+// questions are asked side by side; what is learnt is entered one at a time.
+type questions struct {
+	mu   sync.Mutex
+	wg   sync.WaitGroup
+	errs []error
+}
+
+func (q *questions) ask(whom string, question func() (enter func(), err error)) {
+	q.wg.Go(func() {
+		enter, err := question()
+		q.mu.Lock()
+		defer q.mu.Unlock()
 		if err != nil {
-			errs = append(errs, err)
+			q.errs = append(q.errs, wrap(whom, err))
 			return
 		}
-		keep()
-	}
-	for name, h := range hosts {
-		wg.Go(func() {
-			current, err := h.Current(ctx)
-			put(wrap(name, err), func() { s.Current[name] = current })
-			if err != nil {
-				return
-			}
-			running, err := h.Running(ctx)
-			put(wrap(name, err), func() { s.Running[name] = running })
-		})
-	}
+		enter()
+	})
+}
+
+func (q *questions) seats(ctx context.Context, s Survey, lbs []Balancer) {
 	for _, b := range lbs {
-		wg.Go(func() {
+		q.ask(b.Name(), func() (func(), error) {
 			seats, err := b.Seats(ctx)
-			put(wrap(b.Name(), err), func() { s.Seats[b.Name()] = seats })
+			return func() { s.Seats[b.Name()] = seats }, err
 		})
 	}
-	wg.Wait()
-	sort.Slice(errs, func(i, j int) bool { return errs[i].Error() < errs[j].Error() })
-	return s, errors.Join(errs...)
+}
+
+func (q *questions) answered() error {
+	q.wg.Wait()
+	sort.Slice(q.errs, func(i, j int) bool { return q.errs[i].Error() < q.errs[j].Error() })
+	q.errs = slices.CompactFunc(q.errs, func(a, b error) bool { return a.Error() == b.Error() })
+	return errors.Join(q.errs...)
 }
 
 // Balancers is nil when every balancer told where hosts stand.

@@ -40,11 +40,12 @@ var _ deploy.Balancer = (*balancer)(nil)
 func (b *balancer) Name() string { return b.name }
 
 func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
-	seats, err := b.driver.Seats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	marks, err := b.store.Marks(ctx)
+	var seats map[string]lb.Seat
+	var marks []state.Mark
+	err := both(
+		func() (err error) { seats, err = b.driver.Seats(ctx); return err },
+		func() (err error) { marks, err = b.store.Marks(ctx); return err },
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artif
 	if err := s.preflight(ctx, o.releaseID); err != nil {
 		return nil, err
 	}
-	before, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	before, err := deploy.LookAtBalancers(ctx, s.engineBalancers())
 	if err != nil {
 		return nil, err
 	}

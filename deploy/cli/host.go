@@ -20,6 +20,7 @@ type host struct {
 	site     *site.Site
 	artifact *site.Artifact // nil where the release must be there already
 	facts    site.Facts     // of the preflight
+	observed bool
 	warnings []string
 }
 
@@ -79,10 +80,13 @@ func (h *host) Stage(ctx context.Context, r deploy.Release, progress func(int64)
 		Hint_: "give the file it was made from with --artifact PATH, or go back to another revision with --to"}
 }
 
-// fence reads the highest epoch that acted here.
+// fence reads the highest epoch that acted here; the preflight has seen it, if
+// there was one.
 func (h *host) fence(ctx context.Context) (int64, error) {
+	if h.observed {
+		return h.facts.Fence, nil
+	}
 	f, err := h.site.Observe(ctx)
-	h.facts = f
 	return f.Fence, err
 }
 
@@ -115,13 +119,14 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) e
 	if err != nil {
 		return err
 	}
-	h.facts = f
+	h.facts, h.observed = f, true
 	var found []error
 	if h.artifact != nil {
 		found = h.site.Preflight(f, release(h.artifact), h.artifact)
 	}
-	found = append(found, h.hasProgram(ctx, f.Current))
-	warnings, err := h.Check(ctx)
-	h.warnings = warnings
+	err = both(
+		func() error { return h.hasProgram(ctx, f.Current) },
+		func() (err error) { h.warnings, err = h.Check(ctx); return err },
+	)
 	return errors.Join(append(found, err)...)
 }

@@ -145,9 +145,13 @@ func (s *session) fence(ctx context.Context, hosts []*host) error {
 // preflight looks for everything that would fail later, on all machines side by
 // side, and changes nothing.
 func (s *session) preflight(ctx context.Context, release func(*site.Artifact) string) error {
-	err := errors.Join(
-		each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }),
-		each(s.hostList(), func(h *host) error { return named(h.name, h.check(ctx, release)) }),
+	err := both(
+		func() error {
+			return each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) })
+		},
+		func() error {
+			return each(s.hostList(), func(h *host) error { return named(h.name, h.check(ctx, release)) })
+		},
 	)
 	for _, h := range s.hostList() {
 		for _, w := range h.warnings {

@@ -14,13 +14,13 @@ import (
 // what stands where. A rollback settles it: an unfinished rollout is undone, host
 // by host, and an unfinished rollback is finished.
 func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open *deploy.Plan) (deploy.Result, error) {
-	if o.to != "" || o.steps > 1 || o.artifact != "" {
-		return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
-	}
 	reached := s.reached()
 	if o.mode != deploy.ModeRollback {
 		survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers()) // what cannot be asked is said so
 		return deploy.Result{}, &unfinishedError{plan: open, where: standing(survey, s.order())}
+	}
+	if o.to != "" || o.steps > 1 || o.artifact != "" {
+		return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
 	}
 	if o.parallel != "" {
 		open.Parallel = max(1, s.inv.Rollout.Parallel.Resolve(len(open.Hosts), false))
@@ -83,7 +83,10 @@ func (s *session) settle(ctx, held context.Context, open *deploy.Plan, reached [
 	if err := each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }); err != nil {
 		return deploy.Result{}, err
 	}
-	before, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	before, err := deploy.LookAtBalancers(ctx, s.engineBalancers())
+	if err != nil {
+		return deploy.Result{}, err
+	}
 	var ours []*host
 	for _, h := range reached {
 		if before.OurBusiness(*open, h.name) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 )
@@ -25,8 +26,17 @@ func Whoami(env func(string) string, rollout string, now time.Time) Holder {
 	if err != nil {
 		machine = "?"
 	}
-	user := cmp.Or(env("GITHUB_ACTOR"), env("GITLAB_USER_LOGIN"), env("BUILDKITE_BUILD_CREATOR"), env("USER"), env("LOGNAME"), "?")
-	return Holder{User: user + "@" + machine, URL: runURL(env), Since: now.UTC().Truncate(time.Second), Rollout: rollout}
+	who := cmp.Or(env("GITHUB_ACTOR"), env("GITLAB_USER_LOGIN"), env("BUILDKITE_BUILD_CREATOR"), env("USER"), env("LOGNAME"), login())
+	return Holder{User: who + "@" + machine, URL: runURL(env), Since: now.UTC().Truncate(time.Second), Rollout: rollout}
+}
+
+// login is the user's name where no variable tells it.
+func login() string {
+	u, err := user.Current()
+	if err != nil {
+		return "?"
+	}
+	return u.Username
 }
 
 func runURL(env func(string) string) string {

@@ -21,6 +21,10 @@ func rounds() int {
 }
 
 func TestFirstRolloutOntoAnEmptyFleet(t *testing.T) {
+	for _, h := range []string{"web1", "web2", "web3", "web4"} {
+		mustVerb(t, "exec", h, "sh", "-c", "systemctl stop shop; rm -rf /srv/shop/* /srv/shop/.flipdeploy")
+	}
+	mustVerb(t, "exec", "edge1", "sh", "-c", "rm -rf /var/lib/flipdeploy")
 	r := rollout(t, "v1", "ok").want(t, 0, "done")
 	t.Logf("took %.1fs", r.took.Seconds())
 	wantVersions(t, "v1")
@@ -75,7 +79,7 @@ func TestBadReleasesAreUndone(t *testing.T) {
 func TestPauseStopsAndRollbackSettlesIt(t *testing.T) {
 	fresh(t)
 	under(t, func() {
-		rollout(t, "badpause", "unhealthy", "--on-failure", "pause").want(t, 3, "paused")
+		rollout(t, "badpause", "unhealthy@web3", "--on-failure", "pause").want(t, 3, "paused")
 		rollout(t, "other", "ok").want(t, 6, "unfinished")
 		flipdeploy(t, "rollback", "--json").want(t, 0, "done")
 	}).none(t, 2, 2)
