@@ -11,19 +11,35 @@ echo "me $me"
 echo "root $root"
 [ -d /proc/1 ] || echo "hidepid"
 
-plain() { timeout 10 "$@" 2>/dev/null; }
+# Each command here costs the host a process; what the shell can do itself, it does.
+plain() { "$@" 2>/dev/null; }
 priv() { [ "$sudo" = 1 ] && [ "$me" != 0 ] && timeout 10 sudo -n "$@" 2>/dev/null; }
 
 seeds=$known
 if [ -n "$unit" ]; then
-  show=$(plain systemctl show -p "$props" -- "$unit")
-  printf '%s\n' "$show" | sed -n 's/^[A-Za-z]/unit &/p'
-  seeds="$seeds $(printf '%s\n' "$show" | sed -n 's/^MainPID=//p; s/^ControlPID=//p')"
-  group=$(printf '%s\n' "$show" | sed -n 's/^ControlGroup=//p')
+  group=
+  show=$(timeout 10 systemctl show -p "$props" -- "$unit" 2>/dev/null)
+  while IFS= read -r line; do
+    case $line in
+      [A-Za-z]*) printf 'unit %s\n' "$line" ;;
+    esac
+    case $line in
+      MainPID=*|ControlPID=*) seeds="$seeds ${line#*=}" ;;
+      ControlGroup=*) group=${line#*=} ;;
+    esac
+  done <<SHOW
+$show
+SHOW
   for d in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
     case $group in ''|/) break ;; esac
     [ -r "$d$group/cgroup.procs" ] || continue
-    members=$(find "$d$group" -name cgroup.procs -exec cat {} + 2>/dev/null | tr '\n' ' ')
+    members=
+    set -- "$d$group"/*/
+    if [ -d "$1" ]; then
+      members=$(find "$d$group" -name cgroup.procs -exec cat {} + 2>/dev/null | tr '\n' ' ')
+    else
+      while read -r p; do members="$members$p "; done <"$d$group/cgroup.procs"
+    fi
     echo "group $members"
     seeds="$seeds $members"
     break
@@ -31,25 +47,33 @@ if [ -n "$unit" ]; then
 fi
 
 if [ -n "$pidfile" ]; then
-  # tableflip writes its pid file for its own user only
-  named=$(plain grep -m 1 -o '[0-9]*' "$pidfile" || priv grep -m 1 -o '[0-9]*' "$pidfile")
-  named=$(printf '%s\n' "$named" | head -n 1 | head -c 10)
+  named=
+  [ -r "$pidfile" ] && read -r named <"$pidfile" 2>/dev/null
+  case $named in
+    ''|*[!0-9]*|???????????*)
+      # tableflip writes its pid file for its own user only
+      named=$(plain grep -m 1 -o '[0-9]*' "$pidfile" || priv grep -m 1 -o '[0-9]*' "$pidfile")
+      named=$(printf '%s\n' "$named" | head -n 1 | head -c 10) ;;
+  esac
   echo "pidfile $named"
   seeds="$seeds $named"
 fi
 
-# Listening sockets on the port, one a line; the last field names processes, when we may see them.
+# Who listens on the port: process ids, and "hidden" for a socket whose processes
+# we may not see.
 sockets() { "$1" ss -ltnpH "sport = :$port" | A=$address awk '
   { a = $4; sub(/:[0-9]+$/, "", a); sub(/%.*$/, "", a); gsub(/[][]/, "", a); sub(/^::ffff:/, "", a) }
-  ENVIRON["A"] == "" || a == ENVIRON["A"] || a == "*" || a == "::" || a == "0.0.0.0"'; }
+  !(ENVIRON["A"] == "" || a == ENVIRON["A"] || a == "*" || a == "::" || a == "0.0.0.0") { next }
+  !/users:/ { if (!h++) print "hidden"; next }
+  { t = $0
+    while (match(t, /,pid=[0-9]+,fd=/)) {
+      p = substr(t, RSTART + 5, RLENGTH - 9); t = substr(t, RSTART + RLENGTH)
+      if (!seen[p]++) print p
+    } }'; }
 with_ss() {
   s=$(sockets plain)
-  if printf '%s\n' "$s" | grep -v '^$' | grep -qv users:; then
-    p=$(sockets priv) && [ -n "$p" ] && s=$p
-  fi
-  [ -n "$s" ] || return 0
-  printf '%s\n' "$s" | grep -qv users: && echo hidden
-  printf '%s\n' "$s" | grep -o ',pid=[0-9]*,fd=' | tr -dc '0-9\n' | sort -u
+  case $s in *hidden*) p=$(sockets priv) && [ -n "$p" ] && s=$p ;; esac
+  [ -z "$s" ] || printf '%s\n' "$s"
 }
 owners() { "$1" ls -ln /proc/[0-9]*/fd/ | I=" $inodes " awk '
   /^\/proc\/[0-9]+\/fd\/:$/ { split($0, a, "/"); p = a[3]; next }
@@ -63,8 +87,10 @@ without_ss() { # a machine without iproute2; the address is not compared here
   [ -n "$s" ] && echo "$s" || echo hidden
 }
 if command -v ss >/dev/null 2>&1; then found=$(with_ss); else found=$(without_ss); fi
-for p in $found; do echo "listen $p"; done
-seeds="$seeds $(printf '%s\n' "$found" | grep -v hidden)"
+for p in $found; do
+  echo "listen $p"
+  [ "$p" = hidden ] || seeds="$seeds $p"
+done
 
 # Programs that run out of the releases.
 seeds="$seeds $(plain ls -ldn /proc/[0-9]*/exe | awk '
@@ -82,48 +108,50 @@ table=$(cat /proc/[0-9]*/stat 2>/dev/null | S=$seeds awk '
     } while (more)
     for (p in ours) if (p in line) print line[p]
   }')
-[ -z "$table" ] || printf '%s\n' "$table" | sed 's/^/proc /'
-pids=$(printf '%s\n' "$table" | awk 'NF && $4 != "Z" { print $1 }')
+pids=
+while read -r p parent start state faults; do
+  [ -n "$p" ] || continue
+  echo "proc $p $parent $start $state $faults"
+  [ "$state" = Z ] || pids="$pids $p"
+done <<TABLE
+$table
+TABLE
 
-# What runs in them: executable, directory, releases with a file open or mapped.
-exes() { how=$1; shift; for p; do set -- "$@" "/proc/$p/exe"; shift; done; $how stat -Lc '%d:%i %n' "$@"; }
-files() {
-  how=$1; shift
-  for p; do set -- "$@" "/proc/$p/exe" "/proc/$p/cwd" "/proc/$p/fd/"; shift; done
-  $how ls -ln "$@" | awk '
-    function under(p, t) {
-      if (index(t, ENVIRON["R"]) != 1) return
-      t = substr(t, length(ENVIRON["R"]) + 1); sub(/\/.*$/, "", t); sub(/ \(deleted\)$/, "", t)
-      if (t != "" && !((p, t) in seen)) { seen[p, t] = 1; print "in " p " " t }
-    }
-    /^\/proc\/[0-9]+\/fd\/:$/ { split($0, a, "/"); fd = a[3]; next }
-    i = index($0, " -> ") {
-      t = substr($0, i + 4); n = split(substr($0, 1, i-1), w, " "); split(w[n], a, "/")
-      if (a[4] == "exe") { print "exe " a[3] " " t; next }
-      under(a[4] == "cwd" ? a[3] : fd, t)
-    }'
-}
-maps() {
-  how=$1; shift
-  for p; do set -- "$@" "/proc/$p/maps"; shift; done
-  $how grep -HF " $R" "$@" | awk '
-    { split($1, a, "/"); t = substr($0, index($0, " " ENVIRON["R"]) + 1 + length(ENVIRON["R"]))
-      sub(/\/.*$/, "", t); sub(/ \(deleted\)$/, "", t)
-      if (t != "" && !((a[3], t) in seen)) { seen[a[3], t] = 1; print "in " a[3] " " t } }'
-}
+# What runs in them: executable, its inode, directory, releases with a file open or
+# mapped; who they run as, and what they do about signals.
+inodes_of() { how=$1; shift; for p; do set -- "$@" "/proc/$p/exe"; shift; done; $how stat -Lc 'ino %d:%i %n' "$@"; }
+links_of() { how=$1; shift; for p; do set -- "$@" "/proc/$p/exe" "/proc/$p/cwd" "/proc/$p/fd/"; shift; done; $how ls -ln "$@"; }
+maps_of() { how=$1; shift; for p; do set -- "$@" "/proc/$p/maps"; shift; done; $how grep -HF " $R" "$@"; }
+status_of() { for p; do set -- "$@" "/proc/$p/status"; shift; done; plain grep -HE '^(Uid|SigIgn|SigCgt):' "$@"; }
+told() { awk '
+  function under(p, t) {
+    if (index(t, ENVIRON["R"]) != 1) return
+    t = substr(t, length(ENVIRON["R"]) + 1); sub(/\/.*$/, "", t); sub(/ \(deleted\)$/, "", t)
+    if (t != "" && !((p, t) in seen)) { seen[p, t] = 1; print "in " p " " t }
+  }
+  /^ino [0-9]+:[0-9]+ \/proc\/[0-9]+\/exe$/ { split($3, a, "/"); print "ino " a[3] " " $2; next }
+  /^\/proc\/[0-9]+\/fd\/:$/ { split($0, a, "/"); fd = a[3]; next }
+  /^\/proc\/[0-9]+\/status:/ { split($0, a, /[\/:\t]/); print "status " a[3] " " a[5] " " a[7]; next }
+  /^\/proc\/[0-9]+\/maps:/ { split($1, a, "/"); under(a[3], substr($0, index($0, " " ENVIRON["R"]) + 1)); next }
+  i = index($0, " -> ") {
+    t = substr($0, i + 4); n = split(substr($0, 1, i-1), w, " "); split(w[n], a, "/")
+    if (a[4] == "exe") { print "exe " a[3] " " t; next }
+    under(a[4] == "cwd" ? a[3] : fd, t)
+  }'; }
 if [ -n "$pids" ]; then
-  light=$(exes plain $pids) dark=
+  light=$(inodes_of plain $pids) dark=
   for p in $pids; do
     case $light in *" /proc/$p/exe"*) ;; *) dark="$dark $p" ;; esac
   done
-  { printf '%s\n' "$light"; [ -z "$dark" ] || exes priv $dark; } | sed -n 's|^\([0-9:]*\) /proc/\([0-9]*\)/exe$|ino \2 \1|p'
-  files plain $pids; maps plain $pids
-  [ -z "$dark" ] || { files priv $dark; maps priv $dark; }
-  set -- # who they run as, and what they do about signals
-  for p in $pids; do set -- "$@" "/proc/$p/status"; done
-  plain grep -HE '^(Uid|SigIgn|SigCgt):' "$@" | awk -F '[/:\t]' '{ print "status " $3 " " $5 " " $7 }'
+  {
+    printf '%s\n' "$light"
+    links_of plain $pids
+    maps_of plain $pids
+    status_of $pids
+    [ -z "$dark" ] || { inodes_of priv $dark; links_of priv $dark; maps_of priv $dark; }
+  } | told
 fi
 plain stat -Lc '%d:%i %n' "$prefix"*"$suffix" | sed -n 's/^[0-9]/entry &/p'
 [ -z "$log" ] || echo "log $(plain stat -Lc %s "$log")"
-[ -z "$notes" ] || echo "command $(tail -n 1 "$notes" 2>/dev/null)"
+[ ! -s "$notes" ] || echo "command $(tail -n 1 "$notes" 2>/dev/null)"
 echo end
