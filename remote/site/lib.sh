@@ -53,10 +53,10 @@ locked() {
 }
 unlock() { exec 9>&-; }
 
-# sum prints the sha256 of its stdin.
+# sum prints the sha256 of its stdin. openssl uses the processor's own instructions.
 sum() {
-  if command -v sha256sum >/dev/null 2>&1; then s=$(sha256sum)
-  elif command -v openssl >/dev/null 2>&1; then s=$(openssl dgst -sha256 -r)
+  if command -v openssl >/dev/null 2>&1; then s=$(openssl dgst -sha256 -r)
+  elif command -v sha256sum >/dev/null 2>&1; then s=$(sha256sum)
   else die FD-HOST-TOOL sha256sum; fi
   printf '%s\n' "${s%% *}"
 }
