@@ -161,42 +161,6 @@ func (s *session) preflight(ctx context.Context, release func(*site.Artifact) st
 	return err
 }
 
-// history reads past runs, oldest first, and the one that was begun and not ended,
-// nil when there is none.
-func (s *session) history(ctx context.Context) (past []deploy.Past, open *deploy.Plan, err error) {
-	journals, err := state.NewBook(s.stores, 0).Journals(ctx)
-	for i := len(journals) - 1; i >= 0; i-- {
-		p := journals[i].Plan()
-		if p == nil {
-			continue
-		}
-		past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome()})
-		if journals[i].Unfinished() {
-			open = p
-		}
-	}
-	return past, open, err
-}
-
-// nameEntry settles the program's name inside releases: what the inventory or the
-// artifact says, else what the newest rollout had.
-func (s *session) nameEntry(past []deploy.Past, open *deploy.Plan) error {
-	for i := len(past) - 1; i >= 0 && s.entry == ""; i-- {
-		s.entry = past[i].Plan.Entry
-	}
-	if open != nil && open.Entry != "" {
-		s.entry = open.Entry
-	}
-	if s.entry == "" {
-		return &deploy.Fault{Code_: "FD-ENTRY", Err: errors.New("the name of the program inside releases is not known"),
-			Hint_: "set app.entry in the inventory"}
-	}
-	for _, h := range s.hosts {
-		h.setEntry(s.entry)
-	}
-	return nil
-}
-
 // emit numbers an event and shows it.
 func (s *session) emit(e deploy.Event) {
 	s.mu.Lock()

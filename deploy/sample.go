@@ -1,0 +1,49 @@
+package deploy
+
+import "context"
+
+// sample reads from the balancers who serves, for the planner and the result.
+func (x *run) sample(ctx context.Context) {
+	for tick(ctx, x.Timing.Sample) {
+		x.count(ctx)
+	}
+}
+
+// count asks every balancer once who serves; the fewest on any counts. What one
+// that does not answer has is not known, and changes nothing.
+func (x *run) count(ctx context.Context) {
+	serving := map[string]bool{}
+	low := -1
+	for _, b := range x.Balancers {
+		seats, err := b.Seats(ctx)
+		if err != nil {
+			return
+		}
+		n := 0
+		for host, s := range seats {
+			if s.Serving {
+				n++
+			}
+			if s.State != StateAbsent {
+				was, seen := serving[host]
+				serving[host] = s.Serving && (was || !seen)
+			}
+		}
+		if low < 0 || n < low {
+			low = n
+		}
+	}
+	x.sampled(serving, low)
+}
+
+func (x *run) sampled(serving map[string]bool, low int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if low < 0 {
+		return
+	}
+	x.low = min(x.low, low)
+	for i := range x.hosts {
+		x.hosts[i].Serving = serving[x.hosts[i].Name]
+	}
+}
