@@ -303,10 +303,10 @@ func (x *run) addOut(host string, d time.Duration) {
 
 var (
 	errGrace    = errors.New("the grace after the signal is over")
-	errPaused   = &Fault{Code_: "FD-PAUSED", Err: errors.New("paused on request"), Hint_: "go on with \"flipdeploy resume\""}
+	errPaused   = &Fault{Code_: "FD-PAUSED", Err: errors.New("paused on request"), Hint_: "what is done stays"}
 	errProgress = &Fault{
 		Code_: "FD-PROGRESS-DEADLINE",
 		Err:   errors.New("no host was finished within progress_deadline"),
-		Hint_: "see with \"flipdeploy status\" what blocks it, then \"flipdeploy resume\" or \"flipdeploy rollback\"",
+		Hint_: "the warnings above tell what it waited for",
 	}
 )

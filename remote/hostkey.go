@@ -65,9 +65,9 @@ func (e *HostKeyError) Code() string {
 // Hint is the next step for a person.
 func (e *HostKeyError) Hint() string {
 	if e.Code() == "FD-HOSTKEY-UNKNOWN" {
-		return "compare the fingerprint with the one on the machine (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then: flipdeploy trust"
+		return "compare the fingerprint with the one on the machine (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add to known_hosts: " + e.Line()
 	}
-	return "somebody may be in between. Only if you know why the key changed, remove the line and run: flipdeploy trust"
+	return "somebody may be in between. Only if you know why the key changed, replace the line by: " + e.Line()
 }
 
 // Line is the known_hosts line that would trust the offered key.
