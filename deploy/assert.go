@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -14,16 +15,25 @@ func (x *run) assertFleet() {
 	if x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil || x.dir != Forward {
 		return
 	}
+	var wg sync.WaitGroup
 	for _, v := range append([]HostView(nil), x.hosts...) {
-		if v.Phase != Done {
-			continue
-		}
-		if err := x.stands(v.Name); err != nil {
-			x.fail(v.Name, err)
-			x.with(v.Name, func(v *HostView) { v.Phase, v.Failed, v.Changed = Failed, true, true })
-			x.errs[v.Name] = err
+		if v.Phase == Done {
+			wg.Go(func() { x.assert(v.Name) })
 		}
 	}
+	wg.Wait()
+}
+
+func (x *run) assert(host string) {
+	err := x.stands(host)
+	if err == nil {
+		return
+	}
+	x.fail(host, err)
+	x.with(host, func(v *HostView) {
+		v.Phase, v.Failed, v.Changed = Failed, true, true
+		x.errs[host] = err
+	})
 }
 
 // stands tells whether a host is well; what a moment may mend is asked three times.
