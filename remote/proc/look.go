@@ -15,6 +15,9 @@ import (
 //go:embed look.sh
 var lookScript string
 
+//go:embed look.awk
+var lookAwk string
+
 // props is all that is asked of systemd, in one call.
 const props = "LoadState,ActiveState,SubState,MainPID,ControlPID,NRestarts,Job,ControlGroup," +
 	"Type,PIDFile,NotifyAccess,KillMode,CanReload,Result,ReloadResult"
@@ -41,6 +44,7 @@ func (a *App) lookScript() string {
 		"unit": a.cfg.Unit, "props": props, "pidfile": a.cfg.PIDFile,
 		"port": strconv.Itoa(a.cfg.Port), "address": a.cfg.Address, "sudo": onOff(a.cfg.Sudo),
 		"known": a.known(), "log": a.cfg.Log, "notes": a.notes(),
+		"tell": lookAwk,
 	}) + lookScript
 }
 

@@ -1,24 +1,29 @@
 # Prints what this machine knows of the app's processes, a fact a line. Reads only.
-# Set before: releases prefix suffix unit props pidfile port address sudo known log notes
+# Set before: releases prefix suffix unit props pidfile port address sudo known log notes tell
+#
+# A look costs the host what its processes cost: what the shell can read itself, it
+# reads, and one awk does the rest.
 PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
-me=$(id -u)
-root=$(cd "$releases" 2>/dev/null && pwd -P) || root=$releases
-R=$root/
-export R
-echo "now $(date +%s)"
+me=
+while read -r word _ id _; do
+  case $word in Uid:) me=$id; break ;; esac
+done 2>/dev/null </proc/self/status
+[ -n "$me" ] || me=$(id -u)
+root=$releases
+cd -P "$releases" 2>/dev/null && root=$PWD
+cd /
 echo "me $me"
 echo "root $root"
 [ -d /proc/1 ] || echo "hidepid"
 
-# Each command here costs the host a process; what the shell can do itself, it does.
 plain() { "$@" 2>/dev/null; }
 priv() { [ "$sudo" = 1 ] && [ "$me" != 0 ] && timeout 10 sudo -n "$@" 2>/dev/null; }
 
 seeds=$known
 if [ -n "$unit" ]; then
   group=
-  show=$(timeout 10 systemctl show -p "$props" -- "$unit" 2>/dev/null)
+  show=$(SYSTEMD_BUS_TIMEOUT=10 systemctl show -p "$props" -- "$unit" 2>/dev/null)
   while IFS= read -r line; do
     case $line in
       [A-Za-z]*) printf 'unit %s\n' "$line" ;;
@@ -59,22 +64,6 @@ if [ -n "$pidfile" ]; then
   seeds="$seeds $named"
 fi
 
-# Who listens on the port: process ids, and "hidden" for a socket whose processes
-# we may not see.
-sockets() { "$1" ss -ltnpH "sport = :$port" | A=$address awk '
-  { a = $4; sub(/:[0-9]+$/, "", a); sub(/%.*$/, "", a); gsub(/[][]/, "", a); sub(/^::ffff:/, "", a) }
-  !(ENVIRON["A"] == "" || a == ENVIRON["A"] || a == "*" || a == "::" || a == "0.0.0.0") { next }
-  !/users:/ { if (!h++) print "hidden"; next }
-  { t = $0
-    while (match(t, /,pid=[0-9]+,fd=/)) {
-      p = substr(t, RSTART + 5, RLENGTH - 9); t = substr(t, RSTART + RLENGTH)
-      if (!seen[p]++) print p
-    } }'; }
-with_ss() {
-  s=$(sockets plain)
-  case $s in *hidden*) p=$(sockets priv) && [ -n "$p" ] && s=$p ;; esac
-  [ -z "$s" ] || printf '%s\n' "$s"
-}
 owners() { "$1" ls -ln /proc/[0-9]*/fd/ | I=" $inodes " awk '
   /^\/proc\/[0-9]+\/fd\/:$/ { split($0, a, "/"); p = a[3]; next }
   match($0, /socket:\[[0-9]+\]$/) && index(ENVIRON["I"], " " substr($0, RSTART+8, RLENGTH-9) " ") { print p }' | sort -u; }
@@ -86,72 +75,13 @@ without_ss() { # a machine without iproute2; the address is not compared here
   [ -n "$s" ] || s=$(owners priv)
   [ -n "$s" ] && echo "$s" || echo hidden
 }
-if command -v ss >/dev/null 2>&1; then found=$(with_ss); else found=$(without_ss); fi
-for p in $found; do
-  echo "listen $p"
-  [ "$p" = hidden ] || seeds="$seeds $p"
-done
 
-# Programs that run out of the releases.
-seeds="$seeds $(plain ls -ldn /proc/[0-9]*/exe | awk '
-  i = index($0, " -> " ENVIRON["R"]) { n = split(substr($0, 1, i-1), w, "/"); print w[n-1] }')"
-
-# Of all processes those named above, with all that descend from them. Fields
-# of stat are counted behind the last ")": a command's name may hold anything.
-table=$(cat /proc/[0-9]*/stat 2>/dev/null | S=$seeds awk '
-  { p = $1; sub(/^.*\) /, ""); parent[p] = $2; line[p] = p " " $2 " " $20 " " $1 " " $9 }
-  END {
-    n = split(ENVIRON["S"], s)
-    for (i = 1; i <= n; i++) if (s[i] > 1) ours[s[i]] = 1
-    do { more = 0
-      for (p in parent) if (!(p in ours) && parent[p] in ours) { ours[p] = 1; more = 1 }
-    } while (more)
-    for (p in ours) if (p in line) print line[p]
-  }')
-pids=
-while read -r p parent start state faults; do
-  [ -n "$p" ] || continue
-  echo "proc $p $parent $start $state $faults"
-  [ "$state" = Z ] || pids="$pids $p"
-done <<TABLE
-$table
-TABLE
-
-# What runs in them: executable, its inode, directory, releases with a file open or
-# mapped; who they run as, and what they do about signals.
-inodes_of() { how=$1; shift; for p; do set -- "$@" "/proc/$p/exe"; shift; done; $how stat -Lc 'ino %d:%i %n' "$@"; }
-links_of() { how=$1; shift; for p; do set -- "$@" "/proc/$p/exe" "/proc/$p/cwd" "/proc/$p/fd/"; shift; done; $how ls -ln "$@"; }
-maps_of() { how=$1; shift; for p; do set -- "$@" "/proc/$p/maps"; shift; done; $how grep -HF " $R" "$@"; }
-status_of() { for p; do set -- "$@" "/proc/$p/status"; shift; done; plain grep -HE '^(Uid|SigIgn|SigCgt):' "$@"; }
-told() { awk '
-  function under(p, t) {
-    if (index(t, ENVIRON["R"]) != 1) return
-    t = substr(t, length(ENVIRON["R"]) + 1); sub(/\/.*$/, "", t); sub(/ \(deleted\)$/, "", t)
-    if (t != "" && !((p, t) in seen)) { seen[p, t] = 1; print "in " p " " t }
-  }
-  /^ino [0-9]+:[0-9]+ \/proc\/[0-9]+\/exe$/ { split($3, a, "/"); print "ino " a[3] " " $2; next }
-  /^\/proc\/[0-9]+\/fd\/:$/ { split($0, a, "/"); fd = a[3]; next }
-  /^\/proc\/[0-9]+\/status:/ { split($0, a, /[\/:\t]/); print "status " a[3] " " a[5] " " a[7]; next }
-  /^\/proc\/[0-9]+\/maps:/ { split($1, a, "/"); under(a[3], substr($0, index($0, " " ENVIRON["R"]) + 1)); next }
-  i = index($0, " -> ") {
-    t = substr($0, i + 4); n = split(substr($0, 1, i-1), w, " "); split(w[n], a, "/")
-    if (a[4] == "exe") { print "exe " a[3] " " t; next }
-    under(a[4] == "cwd" ? a[3] : fd, t)
-  }'; }
-if [ -n "$pids" ]; then
-  light=$(inodes_of plain $pids) dark=
-  for p in $pids; do
-    case $light in *" /proc/$p/exe"*) ;; *) dark="$dark $p" ;; esac
-  done
-  {
-    printf '%s\n' "$light"
-    links_of plain $pids
-    maps_of plain $pids
-    status_of $pids
-    [ -z "$dark" ] || { inodes_of priv $dark; links_of priv $dark; maps_of priv $dark; }
-  } | told
-fi
-plain stat -Lc '%d:%i %n' "$prefix"*"$suffix" | sed -n 's/^[0-9]/entry &/p'
-[ -z "$log" ] || echo "log $(plain stat -Lc %s "$log")"
+R=$root/ may=
+[ "$sudo" = 1 ] && [ "$me" != 0 ] && may=1
+export R may seeds prefix suffix log port address
+{
+  if command -v ss >/dev/null 2>&1; then ss -ltnpH "sport = :$port"; else without_ss; fi
+  ls -ldn /proc/[0-9]*/exe
+} 2>/dev/null | awk "$tell" /proc/[0-9]*
 [ ! -s "$notes" ] || echo "command $(tail -n 1 "$notes" 2>/dev/null)"
 echo end

@@ -1,0 +1,114 @@
+# Reads who listens on the port, from ss or as bare process ids, and what ls tells of
+# all executables; tells of the listeners, of programs out of the releases, of the
+# seeds, and of all that descends from them. Arguments: /proc/[0-9]*
+# Wants R (the releases, with a slash) may (sudo) seeds prefix suffix log port address.
+BEGIN {
+	for (i = 1; i < ARGC; i++) { sub(/^.*\//, "", ARGV[i]); pid[i] = ARGV[i] }
+	pids = ARGC - 1; ARGC = 1
+	R = ENVIRON["R"]; address = ENVIRON["address"]
+	srand(); print "now " srand() # the clock, without a process
+	n = split(ENVIRON["seeds"], s, " ")
+	for (i = 1; i <= n; i++) seed(s[i])
+}
+function seed(p) { if (p + 0 > 1) ours[p + 0] = 1 }
+
+# Sockets whose processes we may not see are hidden, but perhaps not for sudo.
+/^(hidden|[0-9]+)$/ { heard[$1] = 1; next }
+/^l/ { if (i = index($0, " -> " R)) { n = split(substr($0, 1, i - 1), w, "/"); seed(w[n-1]) } next }
+{ hear($0, heard) }
+function hear(line, list,    f, a) {
+	split(line, f, " ")
+	a = f[4]
+	sub(/:[0-9]+$/, "", a); sub(/%.*$/, "", a); gsub(/[][]/, "", a); sub(/^::ffff:/, "", a)
+	if (!(address == "" || a == address || a == "*" || a == "::" || a == "0.0.0.0")) return
+	if (line !~ /users:/) { list["hidden"] = 1; return }
+	while (match(line, /,pid=[0-9]+,fd=/)) {
+		list[substr(line, RSTART + 5, RLENGTH - 9)] = 1
+		line = substr(line, RSTART + RLENGTH)
+	}
+}
+
+# Fields of stat are counted behind the last ")": a command's name may hold anything.
+function stat(p,    f, t, l, w) {
+	f = "/proc/" p "/stat"
+	while ((getline l < f) > 0) t = t l " "
+	close(f)
+	if (t == "") return
+	sub(/^.*\) /, "", t)
+	split(t, w, " ")
+	parent[p] = w[2]; state[p] = w[1]; row[p] = p " " w[2] " " w[20] " " w[1] " " w[9]
+}
+
+# Releases in which a process has its directory, or a file open or mapped.
+function under(p, t) {
+	if (index(t, R) != 1) return
+	t = substr(t, length(R) + 1); sub(/\/.*$/, "", t); sub(/ \(deleted\)$/, "", t)
+	if (t != "" && !((p, t) in seen)) { seen[p, t] = 1; print "in " p " " t }
+}
+function maps(p,    f, t, i) {
+	f = "/proc/" p "/maps"
+	while ((getline t < f) > 0) if (i = index(t, " " R)) under(p, substr(t, i + 1))
+	close(f)
+}
+
+# Who it runs as, and what it does about signals.
+function status(p,    f, t, w) {
+	f = "/proc/" p "/status"
+	while ((getline t < f) > 0) if (t ~ /^(Uid|SigIgn|SigCgt):/) { split(t, w, /[:\t]+/); print "status " p " " w[1] " " w[2] }
+	close(f)
+}
+
+# take reads a line of stat, ls or grep -H.
+function take(t,    i, n, w, a) {
+	if (t ~ /^[0-9]+:[0-9]+ [0-9]+ \//) {
+		split(t, w, " "); n = substr(t, length(w[1] w[2]) + 3)
+		if (n ~ /^\/proc\/[0-9]+\/exe$/) { split(n, a, "/"); light[a[3]] = 1; print "ino " a[3] " " w[1] }
+		else if (n == ENVIRON["log"]) print "log " w[2]
+		else print "entry " w[1] " " n
+	} else if (t ~ /^\/proc\/[0-9]+\/fd\/:$/) {
+		split(t, a, "/"); fd = a[3]
+	} else if (t ~ /^\/proc\/[0-9]+\/maps:/) {
+		split(t, a, "/"); under(a[3], substr(t, index(t, " " R) + 1))
+	} else if (i = index(t, " -> ")) {
+		n = split(substr(t, 1, i - 1), w, " "); split(w[n], a, "/"); t = substr(t, i + 4)
+		if (a[4] == "exe") print "exe " a[3] " " t
+		else under(a[4] == "cwd" ? a[3] : fd, t)
+	}
+}
+function run(cmd,    t) {
+	while ((cmd | getline t) > 0) take(t)
+	close(cmd)
+}
+
+END {
+	if (("hidden" in heard) && ENVIRON["may"]) {
+		cmd = "timeout 10 sudo -n ss -ltnpH \"sport = :$port\" 2>/dev/null"
+		while ((cmd | getline t) > 0) hear(t, sure)
+		close(cmd)
+		for (p in sure) { if (!told++) split("", heard); heard[p] = 1 }
+	}
+	for (p in heard) { print "listen " p; seed(p) }
+
+	# Of all processes ours, with all that descend from them.
+	for (i = 1; i <= pids; i++) stat(pid[i])
+	for (p in ours) if (!(p in row)) stat(p)
+	do { more = 0
+		for (p in parent) if (!(p in ours) && parent[p] in ours) { ours[p] = 1; more = 1 }
+	} while (more)
+	for (p in ours) if (p in row) {
+		print "proc " row[p]
+		if (state[p] == "Z") continue
+		live[p] = 1; exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"
+	}
+
+	# What runs in them: executable, its inode, directory, files.
+	run("stat -Lc '%d:%i %s %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null"))
+	for (p in live) { maps(p); status(p) }
+	exes = links = mapped = ""
+	for (p in live) if (!(p in light)) {
+		exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"; mapped = mapped " /proc/" p "/maps"
+	}
+	if (exes == "" || !ENVIRON["may"]) exit
+	sudo = "timeout 10 sudo -n "
+	run("exec 2>/dev/null; " sudo "stat -Lc '%d:%i %s %n'" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
+}
