@@ -24,6 +24,7 @@ const props = "LoadState,ActiveState,SubState,MainPID,ControlPID,NRestarts,Job,C
 
 // look reads all facts with one script.
 func (a *App) look(ctx context.Context) (facts, error) {
+	a.looked, a.kept = time.Now(), nil
 	out, err := a.run.Run(ctx, a.lookScript())
 	if err != nil {
 		return facts{}, err
@@ -35,6 +36,19 @@ func (a *App) look(ctx context.Context) (facts, error) {
 	f.helper = a.helper
 	a.cfg.narrow(&f)
 	return f, nil
+}
+
+// keep leaves the last look to the next one who wants to know the same.
+func (a *App) keep(f facts) { a.kept = &f }
+
+// lookOnce takes the look that was kept, while it is younger than a poll; it is used
+// once, and never across an act of ours.
+func (a *App) lookOnce(ctx context.Context) (facts, error) {
+	if f := a.kept; f != nil && time.Since(a.looked) < a.cfg.Poll {
+		a.kept = nil
+		return *f, nil
+	}
+	return a.look(ctx)
 }
 
 func (a *App) lookScript() string {
@@ -91,6 +105,7 @@ func onOff(on bool) string {
 // act runs a script that changes something, under the host's fence. Cut short on
 // its way it is a syntax error and does nothing.
 func (a *App) act(ctx context.Context, script string, vars map[string]string) (string, error) {
+	a.kept = nil
 	out, err := a.run.Run(ctx, a.cfg.Fence("{\n"+header(vars)+script+"\n}\n"))
 	return strings.TrimSpace(string(out)), err
 }

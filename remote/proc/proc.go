@@ -60,6 +60,9 @@ type App struct {
 	born   map[key]process // seen since, and alive when last looked
 	after  *snapshot       // as the takeover was proven
 	helper int             // process that runs a start or stop command
+
+	looked time.Time // when the last look began
+	kept   *facts    // it, while nothing was done since and nobody used it
 }
 
 // A Running is what runs on the host now.

@@ -19,7 +19,7 @@ func (a *App) Reload(ctx context.Context, id string) error {
 	}
 	switch {
 	case s.main == nil:
-		return a.start(ctx, id)
+		return a.launch(ctx, id)
 	case s.deaf, a.cfg.Method == Restart && a.cfg.Unit == "":
 		return a.replace(ctx, id)
 	}
@@ -31,7 +31,7 @@ func (a *App) Reload(ctx context.Context, id string) error {
 func (a *App) steady(ctx context.Context) (spot, error) {
 	began := time.Now()
 	for {
-		f, err := a.look(ctx)
+		f, err := a.lookOnce(ctx)
 		if err != nil {
 			return spot{}, err
 		}
@@ -140,7 +140,7 @@ func (a *App) prove(ctx context.Context, id string, kind trigger, lost error) er
 	a.born = w.born
 	asked := &asking{want: id, probe: a.cfg.VersionProbe, timeout: a.cfg.Timeout, first: never}
 	began := time.Now()
-	for {
+	for wait := a.soon(); ; wait = a.cfg.Poll {
 		f, err := a.look(ctx)
 		at := time.Since(began)
 		switch {
@@ -151,11 +151,14 @@ func (a *App) prove(ctx context.Context, id string, kind trigger, lost error) er
 		case at >= a.cfg.Timeout:
 			return lostError("takeover", err)
 		}
-		if err := pause(ctx, a.cfg.Poll); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return fmt.Errorf("takeover: not proven after %v: %w", at.Round(time.Millisecond), err)
 		}
 	}
 }
+
+// soon is the first pause of a wait for what mostly takes a few milliseconds.
+func (a *App) soon() time.Duration { return a.cfg.Poll / 3 }
 
 // unheard adds to a failed takeover that nobody knows whether it was asked for.
 func unheard(err, lost error) error {
@@ -175,6 +178,7 @@ func (a *App) conclude(ctx context.Context, f facts, at time.Duration, w *watch,
 		return false, nil
 	case taken:
 		a.after = a.cfg.snapshot(f, spot{main: served(w.before, f)})
+		a.keep(f)
 		return true, nil
 	}
 	return true, a.takeoverError(ctx, f, v, w)

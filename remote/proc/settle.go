@@ -18,18 +18,22 @@ func (a *App) Settled(ctx context.Context, id string) error {
 	if err := a.recognise(ctx, id); err != nil {
 		return err
 	}
+	if a.cfg.Settle <= 0 { // else the last look is one that was made here
+		a.kept = nil
+	}
 	if err := a.untilOldGone(ctx, id); err != nil {
 		return err
 	}
 	return a.stayWell(ctx, id)
 }
 
-// Alive reads the proof once more: what Reload proved still runs id.
+// Alive reads the proof once more: what Reload proved still runs id. Right after
+// Settled its last look is that proof.
 func (a *App) Alive(ctx context.Context, id string) error {
 	if err := a.recognise(ctx, id); err != nil {
 		return err
 	}
-	f, err := a.look(ctx)
+	f, err := a.lookOnce(ctx)
 	if err != nil {
 		return lostError("alive", err)
 	}
@@ -75,14 +79,15 @@ func (a *App) proven(ctx context.Context, f facts, id string) bool {
 
 func (a *App) untilOldGone(ctx context.Context, id string) error {
 	began := time.Now()
-	for {
-		f, err := a.look(ctx)
+	for wait := a.soon(); ; wait = a.cfg.Poll {
+		f, err := a.lookOnce(ctx)
 		late := time.Since(began) >= a.cfg.Timeout
 		if err == nil {
 			if err := a.holds(f, id); err != nil {
 				return a.lateDeath(ctx, err)
 			}
 			if a.oldGone(f) {
+				a.keep(f)
 				return nil
 			}
 		}
@@ -92,7 +97,7 @@ func (a *App) untilOldGone(ctx context.Context, id string) error {
 		case late:
 			return a.oldStays(f)
 		}
-		if err := pause(ctx, a.cfg.Poll); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return fmt.Errorf("settle: waiting for the old process to end: %w", err)
 		}
 	}
@@ -129,8 +134,8 @@ func (a *App) oldGone(f facts) bool { return len(a.old(f)) == 0 }
 func (a *App) stayWell(ctx context.Context, id string) error {
 	began, well, lost := time.Now(), time.Time{}, time.Time{}
 	for {
-		f, err := a.look(ctx)
-		now := time.Now()
+		f, err := a.lookOnce(ctx)
+		now, wait := time.Now(), a.cfg.Poll
 		if err != nil { // asked again, while it does not last
 			lost = orElse(lost, now)
 			if now.Sub(lost) >= a.cfg.Timeout {
@@ -141,11 +146,15 @@ func (a *App) stayWell(ctx context.Context, id string) error {
 			if well, err = a.stillWell(f, id, began, well, now); err != nil {
 				return a.lateDeath(ctx, err)
 			}
-			if !well.IsZero() && now.Sub(well) >= a.cfg.Settle {
+			if !well.IsZero() {
+				wait = min(wait, a.cfg.Settle-now.Sub(well))
+			}
+			if wait <= 0 {
+				a.keep(f)
 				return nil
 			}
 		}
-		if err := pause(ctx, a.cfg.Poll); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return fmt.Errorf("settle: %v of %v passed: %w", now.Sub(began).Round(time.Millisecond), a.cfg.Settle, err)
 		}
 	}

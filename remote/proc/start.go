@@ -22,11 +22,16 @@ var unitScript string
 //go:embed command.sh
 var commandScript string
 
-// start brings the app up where nothing of it runs and proves it.
+// start brings the app up where nothing of it runs any more and proves it.
 func (a *App) start(ctx context.Context, id string) error {
 	if err := a.refresh(ctx); err != nil {
 		return err
 	}
+	return a.launch(ctx, id)
+}
+
+// launch starts the app where the last account saw nothing of it.
+func (a *App) launch(ctx context.Context, id string) error {
 	err := a.command(ctx, a.cfg.Start, "start")
 	if err != nil && !unknownOutcome(err) {
 		return err

@@ -2,7 +2,7 @@
 # Sourced by scripts/bench.
 
 HOSTS=8
-WAYS="default quick staged serial checked"
+WAYS="default quick steps staged serial checked"
 
 do_rollout() {
 	local rounds=5

@@ -23,9 +23,10 @@ func (f *fleet) ways() []way {
 	return []way{
 		{"default", "flipdeploy, settle 2 s (default)", f.flipdeploy("default.toml"), nil},
 		{"quick", "flipdeploy, settle 200 ms", f.flipdeploy("quick.toml"), nil},
-		{"staged", "Ansible, all uploads first", f.ansible("playbook-staged.yml"), f.warm},
-		{"serial", "Ansible, uploads in turn", f.ansible("playbook-serial.yml"), f.warm},
-		{"checked", "Ansible, uploads first, as many checks as the default", f.ansible("playbook-checked.yml"), f.warm},
+		{"staged", "Ansible, steps merged, uploads first", f.ansible("playbook-staged.yml"), f.warm},
+		{"steps", "Ansible, a module a step", f.ansible("playbook-steps.yml"), f.warm},
+		{"serial", "Ansible, steps merged, uploads in turn", f.ansible("playbook-serial.yml"), f.warm},
+		{"checked", "Ansible, steps merged, as many checks as the default", f.ansible("playbook-checked.yml"), f.warm},
 	}
 }
 
