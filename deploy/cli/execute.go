@@ -73,19 +73,27 @@ type prepared struct {
 	sent    int64
 }
 
-// prepare looks for everything that would fail later, shuts earlier runs out, and
-// only then looks at the fleet that the plan is made for.
-func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (*prepared, error) {
-	if err := s.hostsReached(); err != nil {
-		return nil, err
-	}
+// foresee is the plan for the fleet as it is, and all that keeps it from being
+// carried out. It only reads.
+func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (deploy.Plan, deploy.Survey, error) {
 	for _, h := range s.hosts {
 		h.artifact = art
 	}
-	if err := s.preflight(ctx, o.releaseID); err != nil {
-		return nil, err
+	survey, err := s.inspect(ctx, o.releaseID)
+	if err != nil {
+		return deploy.Plan{}, survey, err
 	}
-	before, err := deploy.LookAtBalancers(ctx, s.engineBalancers())
+	plan, err := o.plan(s, survey, art, past)
+	if err != nil {
+		return plan, survey, err
+	}
+	return plan, survey, plan.Floor()
+}
+
+// prepare shuts earlier runs out once nothing speaks against the plan, and only
+// then looks at the fleet that the plan is made for.
+func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (*prepared, error) {
+	_, before, err := o.foresee(ctx, s, art, past)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,11 @@ func (h *host) Name() string { return h.name }
 
 func (h *host) Running(ctx context.Context) (deploy.Running, error) {
 	r, err := h.App.Running(ctx)
-	return deploy.Running{Release: r.Release, PID: r.PID, Detail: r.Detail}, err
+	return asRunning(r), err
+}
+
+func asRunning(r proc.Running) deploy.Running {
+	return deploy.Running{Release: r.Release, PID: r.PID, Detail: r.Detail}
 }
 
 func (h *host) Current(ctx context.Context) (string, error) { return h.site.Current(ctx) }
@@ -113,20 +117,32 @@ func (h *host) hasProgram(ctx context.Context, current string) error {
 		Hint_: "set app.entry to the program's name in every release, or remove the link when the release is gone"}
 }
 
-// check looks for all that would fail later; nothing is changed.
-func (h *host) check(ctx context.Context, release func(*site.Artifact) string) error {
+// A sight is what the preflight saw on a host.
+type sight struct {
+	current string
+	running deploy.Running
+	seen    bool
+}
+
+// check looks at the host and for all that would fail later; nothing is changed.
+func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (sight, error) {
 	f, err := h.site.Observe(ctx)
 	if err != nil {
-		return err
+		return sight{}, err
 	}
 	h.facts, h.observed = f, true
 	var found []error
 	if h.artifact != nil {
 		found = h.site.Preflight(f, release(h.artifact), h.artifact)
 	}
+	saw := sight{current: f.Current, seen: true}
 	err = both(
 		func() error { return h.hasProgram(ctx, f.Current) },
-		func() (err error) { h.warnings, err = h.Check(ctx); return err },
+		func() error {
+			r, warnings, err := h.Check(ctx)
+			saw.running, h.warnings = asRunning(r), warnings
+			return err
+		},
 	)
-	return errors.Join(append(found, err)...)
+	return saw, errors.Join(append(found, err)...)
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/deploy/ui"
 	"github.com/flipdeploy/flipdeploy/remote"
-	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
 // A session is one command at work on one fleet: its machines, and the lock once
@@ -140,25 +139,6 @@ func (s *session) fence(ctx context.Context, hosts []*host) error {
 		b.epoch, b.rollout = epoch, s.rollout
 	}
 	return each(hosts, func(h *host) error { return named(h.name, h.raise(ctx, epoch)) })
-}
-
-// preflight looks for everything that would fail later, on all machines side by
-// side, and changes nothing.
-func (s *session) preflight(ctx context.Context, release func(*site.Artifact) string) error {
-	err := both(
-		func() error {
-			return each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) })
-		},
-		func() error {
-			return each(s.hostList(), func(h *host) error { return named(h.name, h.check(ctx, release)) })
-		},
-	)
-	for _, h := range s.hostList() {
-		for _, w := range h.warnings {
-			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.name, Code: "FD-DOCTOR", Detail: w})
-		}
-	}
-	return err
 }
 
 // emit numbers an event and shows it.

@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,30 +15,29 @@ import (
 //go:embed check.sh
 var checkScript string
 
-// Check reads whether a takeover can be asked for and proven here, and changes
-// nothing. Warnings are what may go wrong later, in words.
-func (a *App) Check(ctx context.Context) (warnings []string, err error) {
+// Check reads what runs, and whether a takeover can be asked for and proven here;
+// it changes nothing. Warnings are what may go wrong later, in words. All that was
+// found wrong is in the error.
+func (a *App) Check(ctx context.Context) (r Running, warnings []string, err error) {
 	f, err := a.look(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("processes: %w", err)
+		return r, nil, fmt.Errorf("processes: %w", err)
 	}
 	if f.hidepid {
-		return nil, newError("processes", "FD-PROC-RIGHTS", "mount /proc with a gid= that the SSH user belongs to",
+		return r, nil, newError("processes", "FD-PROC-RIGHTS", "mount /proc with a gid= that the SSH user belongs to",
 			"/proc is mounted with hidepid: the app's processes cannot be seen")
 	}
 	s, err := a.cfg.locate(f)
 	if err != nil {
-		return nil, err
+		return r, nil, err
 	}
-	for _, check := range []func(facts, spot) error{a.checkUnit, a.checkProof, a.checkStart} {
-		if err := check(f, s); err != nil {
-			return nil, err
-		}
+	if s.main != nil {
+		r = running(f, s)
 	}
-	return a.unitWarnings(f), a.checkRights(ctx, s)
+	return r, a.unitWarnings(f), errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkStart(s), a.checkRights(ctx, s))
 }
 
-func (a *App) checkUnit(f facts, _ spot) error {
+func (a *App) checkUnit(f facts) error {
 	u := f.unit
 	switch {
 	case a.cfg.Unit == "" && a.cfg.Method == Systemd:
@@ -71,7 +71,7 @@ func (a *App) checkProof(f facts, s spot) error {
 	return nil
 }
 
-func (a *App) checkStart(_ facts, s spot) error {
+func (a *App) checkStart(s spot) error {
 	if s.main == nil && len(a.cfg.Start) == 0 && a.cfg.Unit == "" {
 		return a.command(context.Background(), nil, "start")
 	}

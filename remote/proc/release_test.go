@@ -27,7 +27,7 @@ func TestAnInterpreterIsProvenByItsDirectory(t *testing.T) {
 	interpreter(h, h.path("current"))
 	h.cfg.Method = Restart
 	a := h.up("v1", "")
-	_, err := a.Check(t.Context())
+	_, _, err := a.Check(t.Context())
 	must(t, err)
 	h.release("v2", "")
 	h.flip("v2")
@@ -54,7 +54,7 @@ func TestAnInterpreterThatShowsNothingIsAskedForItsVersion(t *testing.T) {
 	}
 	must(t, os.WriteFile(h.path("version"), []byte("r1"), 0o644))
 	a := h.up("r1-0123abcd", "")
-	_, err := a.Check(t.Context())
+	_, _, err := a.Check(t.Context())
 	must(t, err)
 	must(t, os.WriteFile(h.path("version"), []byte("r2"), 0o644))
 	must(t, a.Reload(t.Context(), "r2-0123abcd"))
@@ -63,7 +63,7 @@ func TestAnInterpreterThatShowsNothingIsAskedForItsVersion(t *testing.T) {
 
 	h.cfg.VersionProbe = nil
 	b := h.app()
-	_, err = b.Check(t.Context())
+	_, _, err = b.Check(t.Context())
 	wantCode(t, err, "FD-PROOF-IMPOSSIBLE")
 	if !strings.HasSuffix(err.Error(), "bin/python3, and neither its directory nor an open file tells the release") {
 		t.Errorf("error %q", err)
