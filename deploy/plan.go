@@ -21,6 +21,16 @@ type Failure string
 const (
 	FailRollback Failure = "rollback"
 	FailPause    Failure = "pause"
+	FailContinue Failure = "continue" // the failed host is undone, the others go on
+)
+
+// DrainTimeout says what follows when requests are still in flight at drain_timeout.
+type DrainTimeout string
+
+const (
+	DrainAbort   DrainTimeout = "abort"   // the host is given back, the run pauses
+	DrainProceed DrainTimeout = "proceed" // go on beside what is left
+	DrainCut     DrainTimeout = "cut"     // close what is left
 )
 
 // A Plan is all that a run decided before its first act. It is stored in the
@@ -40,6 +50,7 @@ type Plan struct {
 	Serving    int           `json:"serving"` // hosts that served when the plan was made
 	MaxFail    int           `json:"max_failures"`
 	OnFailure  Failure       `json:"on_failure"`
+	OnDrain    DrainTimeout  `json:"on_drain_timeout,omitempty"`
 	NoUndo     bool          `json:"no_undo,omitempty"`
 	Bake       time.Duration `json:"bake"`
 	Hosts      []PlannedHost `json:"hosts"` // in the order in which they change
@@ -48,16 +59,33 @@ type Plan struct {
 // A PlannedHost is one host's part of a plan.
 type PlannedHost struct {
 	Name    string `json:"name"`
-	From    string `json:"from"`            // release id that current pointed at, "" for none
-	To      string `json:"to"`              // release id wanted; equal to From when nothing is to be done
-	Ran     bool   `json:"ran"`             // the app ran, on From
-	Drift   bool   `json:"drift,omitempty"` // current pointed elsewhere than at what ran
-	Serving bool   `json:"serving"`         // in rotation and operational when the plan was made
-	Out     string `json:"out,omitempty"`   // why it is left out: who took it out
+	From    string `json:"from"`               // release id that current pointed at, "" for none
+	To      string `json:"to"`                 // release id wanted; equal to From when nothing is to be done
+	Ran     bool   `json:"ran"`                // the app ran, on From
+	Drift   bool   `json:"drift,omitempty"`    // current pointed elsewhere than at what ran
+	Serving bool   `json:"serving"`            // in rotation and operational when the plan was made
+	Out     string `json:"out,omitempty"`      // why it is left out: who took it out
+	InPlace bool   `json:"in_place,omitempty"` // changed and proven all the same, and never put back
+	Skip    string `json:"skip,omitempty"`     // why this run has nothing to do with it
+	Unread  bool   `json:"unread,omitempty"`   // skipped, since it could not be reached
+	Again   bool   `json:"again,omitempty"`    // a new process though the release is the same
 }
 
 // Changes tells whether the plan has anything to do on the host.
-func (h PlannedHost) Changes() bool { return h.Out == "" && (h.From != h.To || !h.Ran || h.Drift) }
+func (h PlannedHost) Changes() bool {
+	return h.Skip == "" && (h.Out == "" || h.InPlace) && (h.From != h.To || !h.Ran || h.Drift || h.Again)
+}
+
+// Unread counts the hosts that could not be reached and are skipped.
+func (p Plan) Unread() int {
+	n := 0
+	for _, h := range p.Hosts {
+		if h.Unread {
+			n++
+		}
+	}
+	return n
+}
 
 // Changes counts the hosts that the plan changes.
 func (p Plan) Changes() int {
@@ -76,6 +104,8 @@ type Wish struct {
 	OnFailure                             Failure
 	NoUndo                                bool
 	Bake                                  time.Duration
+	OnDrain                               DrainTimeout
+	Downtime                              bool // nobody has to serve; one host at a time
 }
 
 // An Amount is a number of hosts or a share of those in rotation.
@@ -101,7 +131,8 @@ func (a Amount) up(base int) int {
 
 // Resolve turns the wish into numbers, each rounded to the safe side: parallel
 // and max_failures down (parallel at least 1), min_serving and canary up. The
-// base of percentages is the hosts in rotation when the plan is made.
+// base of percentages is the hosts in rotation when the plan is made, those that
+// this run leaves alone among them.
 func (p Plan) Resolve(w Wish) Plan {
 	rotation := 0
 	for _, h := range p.Hosts {
@@ -112,11 +143,17 @@ func (p Plan) Resolve(w Wish) Plan {
 	p.Parallel = max(1, w.Parallel.down(rotation))
 	p.Canary = w.Canary.up(rotation)
 	p.MaxFail = w.MaxFail.down(rotation)
+	if w.OnFailure == FailContinue && !w.MaxFail.Set {
+		p.MaxFail = len(p.Hosts) // no number was given: all of them may
+	}
 	p.MinServing = max(1, p.Serving-p.Parallel)
 	if w.MinServing.Set {
 		p.MinServing = w.MinServing.up(rotation)
 	}
-	p.OnFailure, p.NoUndo, p.Bake = w.OnFailure, w.NoUndo, w.Bake
+	if w.Downtime {
+		p.Parallel, p.MinServing = 1, 0
+	}
+	p.OnFailure, p.NoUndo, p.Bake, p.OnDrain = w.OnFailure, w.NoUndo, w.Bake, w.OnDrain
 	if p.NoUndo && p.OnFailure == FailRollback {
 		p.OnFailure = FailPause // what is not to be undone is not rolled back either
 	}
@@ -129,10 +166,10 @@ func (p Plan) Resolve(w Wish) Plan {
 func (p Plan) Floor() error {
 	gain, serving := 0, false
 	for _, h := range p.Hosts {
-		if h.Changes() && !h.Serving {
+		if h.Changes() && !h.Serving && h.Out == "" {
 			gain++
 		}
-		serving = serving || (h.Changes() && h.Serving)
+		serving = serving || h.Changes() && h.Serving
 	}
 	if !serving || p.Serving+gain-1 >= p.MinServing {
 		return nil

@@ -15,6 +15,7 @@ type Survey struct {
 	Current map[string]string          // by host
 	Running map[string]Running         // by host
 	Seats   map[string]map[string]Seat // by balancer, then host
+	Scope   Scope
 }
 
 // Look asks every host and every balancer, side by side, and changes nothing.
@@ -113,11 +114,15 @@ func wrap(name string, err error) error {
 func (s Survey) Plan(p Plan, order []string, target func(host string) string) (Plan, error) {
 	var errs []error
 	for _, name := range order {
+		if s.Scope.leaves(name) {
+			p.Hosts = append(p.Hosts, s.left(name))
+			continue
+		}
 		h, err := s.planned(name, target(name))
 		if err != nil {
 			errs = append(errs, err)
 		}
-		p.Hosts = append(p.Hosts, h)
+		p.Hosts = append(p.Hosts, s.within(h))
 	}
 	p.Serving = s.serving()
 	p.Previous = p.common()
