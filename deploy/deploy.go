@@ -60,6 +60,8 @@ type Balancer interface {
 	// Empty returns once no request is in flight to a drained host and none can
 	// come. When ctx ends first the host stays drained and the error is a *BusyError.
 	Empty(ctx context.Context, host string, say func(string)) error
+	// Cut ends the sessions that a drained host still has.
+	Cut(ctx context.Context, host string) error
 	// Hold returns nil while a host stands as we left it. A state that the
 	// balancer forgot is set again (again is true); a person's change is a Refusal.
 	Hold(ctx context.Context, host string) (again bool, err error)

@@ -51,7 +51,7 @@ func (l *life) drain(ctx context.Context) error {
 	}
 	return both(
 		func() error { l.run.count(ctx); return nil }, // how many serve while it is out
-		func() error { return l.empty(ctx) },
+		func() error { return l.emptied(ctx) },
 	)
 }
 
@@ -102,6 +102,46 @@ func (l *life) empty(ctx context.Context) error {
 		return errStopped
 	}
 	return err
+}
+
+// emptied is empty, or what on_drain_timeout says of a host that is not: abort gives
+// it back, proceed goes on beside the sessions, cut ends them.
+func (l *life) emptied(ctx context.Context) error {
+	err := l.empty(ctx)
+	if !onlyBusy(err) {
+		return err
+	}
+	switch l.run.Plan.OnDrain {
+	case DrainProceed:
+		l.run.warn(l.host.Name(), "", CodeOf(err), fmt.Sprintf("going on beside them: %v", err))
+		return nil
+	case DrainCut:
+		l.run.warn(l.host.Name(), "", CodeOf(err), fmt.Sprintf("cutting them: %v", err))
+		if err := everywhere(l.lbs, func(b Balancer) error { return b.Cut(ctx, l.host.Name()) }); err != nil {
+			return err
+		}
+		return l.empty(ctx)
+	case DrainAbort:
+	}
+	return err
+}
+
+// onlyBusy: sessions that were there already are all that keeps the host from being
+// empty, on every balancer. Where requests still come, nothing may be done to it.
+func onlyBusy(err error) bool {
+	if err == nil {
+		return false
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			if !onlyBusy(e) {
+				return false
+			}
+		}
+		return true
+	}
+	var b interface{ Lasting() bool }
+	return errors.As(err, &b) && b.Lasting()
 }
 
 // giveBack puts a host that was not changed back as it was found. It is not

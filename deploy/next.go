@@ -23,6 +23,9 @@ type HostView struct {
 	Fresh   bool   // nothing ran before: to go back would be to stop what serves
 	Failed  bool   // counts as a failure, whatever became of it since
 	Tried   bool   // an undo was tried: there is no second one
+	Skipped bool   // could not be reached before the start: nothing was done to it
+	InPlace bool   // was out before us: changed, proven, and left out
+	Loose   bool   // a balancer that was lost may have it out
 	Release string // what it is known to run
 }
 
@@ -107,7 +110,8 @@ func (v View) todo() []HostView {
 func (v View) wants(h HostView) bool {
 	if v.Direction == Back {
 		keeps := h.Fresh && h.Phase == Done
-		return h.Changed && !h.Tried && !keeps && h.Phase != Unknown && h.Phase != LeftOut && h.Phase != Stuck
+		ours := h.Phase != LeftOut || h.InPlace
+		return h.Changed && !h.Tried && !keeps && h.Phase != Unknown && ours && h.Phase != Stuck
 	}
 	return h.Changes && (h.Phase == Staged || h.Phase == Failed && !h.Failed && !h.Tried)
 }
@@ -138,7 +142,7 @@ func (v View) canariesOnly(todo []HostView) []HostView {
 func (v View) held() int {
 	n := 0
 	for _, h := range v.Hosts {
-		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown {
+		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown && !h.Skipped {
 			n++
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -41,20 +42,24 @@ func (x *run) hostResult(v HostView) HostResult {
 	if err := x.errs[v.Name]; err != nil {
 		h.Code, h.Reason = CodeOf(err), err.Error()
 	}
-	if p.Out != "" {
-		h.Reason = p.Out
+	if h.Reason == "" {
+		h.Reason = or(p.Skip, p.Out)
 	}
 	return h
 }
 
 // outcomeOf names how a run ended: the worst that holds of any host wins.
 func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Outcome {
-	stuck, left, changes, failures, fresh := 0, 0, 0, 0, 0
+	stuck, left, changes, failures, fresh, skipped := 0, 0, 0, 0, 0, 0
 	for _, h := range hosts {
 		keeps := dir == Back && h.Fresh && h.Phase == Done
+		placed := dir == Forward && h.InPlace && h.Changed && h.Phase == LeftOut
 		switch {
-		case h.Phase == Stuck || h.Phase == Unknown:
+		case h.Skipped:
+			skipped++
+		case h.Phase == Stuck || h.Phase == Unknown || h.Loose:
 			stuck++
+		case placed:
 		case keeps && h.Changed: // stopping what serves would help nobody
 			fresh++
 		case dir == Back && h.Changed, dir == Forward && h.Changes && h.Phase != Done:
@@ -78,7 +83,7 @@ func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Out
 		return OutcomePaused
 	case dir == Back && began == Forward:
 		return OutcomeRolledBack
-	case left > 0 || paused && failures > 0:
+	case left > 0 || skipped > 0 || paused && failures > 0:
 		return OutcomePaused
 	case changes == 0:
 		return OutcomeNothing
@@ -95,13 +100,15 @@ func leavesNothing(o Outcome, hosts []HostView, dir Direction) bool {
 	}
 	for _, h := range hosts {
 		keeps := dir == Back && h.Fresh && h.Phase == Done
-		if h.Changed && !keeps {
+		if h.Changed && !keeps || h.Loose {
 			return false
 		}
 		switch h.Phase {
-		case Staged, Done, RolledBack, LeftOut:
+		case Pending, Staged, Done, RolledBack, LeftOut:
 		default:
-			return false
+			if !h.Skipped {
+				return false
+			}
 		}
 	}
 	return true
@@ -135,12 +142,44 @@ func (x *run) explain(res *Result, pause error) {
 	if err == nil && res.Outcome == OutcomeInterrupted {
 		err = ErrInterrupted
 	}
+	if err == nil {
+		err = x.Plan.skipped()
+	}
 	if err != nil {
 		res.Code, res.Error, res.Hint = CodeOf(err), err.Error(), HintOf(err)
 	}
 	if next := res.Outcome.Next(x.Plan.Mode); next != "" && !x.closed {
 		res.Hint = join(res.Hint, next)
 	}
+}
+
+// skipped tells of the hosts that a run did without, nil when there are none.
+func (p Plan) skipped() error {
+	var names []string
+	for _, h := range p.Hosts {
+		if h.Unread {
+			names = append(names, h.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return &Fault{Code_: "FD-SKIPPED", Err: fmt.Errorf("%s could not be reached and %s skipped", strings.Join(names, ", "), plural(len(names), "was", "were")),
+		Hint_: "bring it up, then roll the same release out again"}
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
 }
 
 func join(a, b string) string {

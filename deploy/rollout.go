@@ -110,15 +110,25 @@ func (r *Rollout) views() []HostView {
 	var vs []HostView
 	for _, h := range r.Plan.Hosts {
 		v := HostView{Name: h.Name, Phase: Staged, Changes: h.Changes(), Fresh: !h.Ran, Serving: h.Serving, Release: h.From}
-		switch {
-		case h.Out != "":
-			v.Phase = LeftOut
-		case !h.Changes():
-			v.Phase = Done
-		}
+		v.Phase, v.Skipped, v.InPlace = h.start(), h.Unread, h.InPlace
 		vs = append(vs, v)
 	}
 	return vs
+}
+
+// start is where a host stands before the run.
+func (h PlannedHost) start() Phase {
+	switch {
+	case h.Unread:
+		return Unknown
+	case h.Skip != "":
+		return Pending
+	case h.Out != "" && !h.InPlace:
+		return LeftOut
+	case !h.Changes():
+		return Done
+	}
+	return Staged
 }
 
 // loop starts what the planner says until nothing is left.
@@ -159,7 +169,10 @@ func (x *run) loop() {
 // live leads one host its way. Its goroutine ends with the ending that loop awaits.
 func (x *run) live(host string, held bool) ending {
 	l := &life{run: x, host: x.Hosts[host], held: held, plan: x.planned(host), lbs: x.Carries[host]}
-	if x.turned() {
+	switch {
+	case l.plan.InPlace:
+		return l.inPlace(x.ctx, x.turned())
+	case x.turned():
 		return l.back(x.ctx)
 	}
 	return l.forward(x.ctx)
@@ -192,7 +205,7 @@ func (x *run) begin(host string) (held bool) {
 
 // ended takes in what became of a host.
 func (x *run) ended(host string, e ending) {
-	if e.phase == LeftOut {
+	if e.phase == LeftOut && e.err != nil {
 		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("left out: %v", e.err))
 	}
 	if e.phase == Done || e.phase == RolledBack {

@@ -232,6 +232,8 @@ func (lb *simLB) Drain(ctx context.Context, host string, b Budget) error {
 	})
 }
 
+func (lb *simLB) Cut(context.Context, string) error { return nil }
+
 func (lb *simLB) Empty(ctx context.Context, host string, _ func(string)) error {
 	return lb.s.do(ctx, "empty", host, 300*time.Millisecond, func() error {
 		lb.state[host] = StateMaint

@@ -156,6 +156,10 @@ func (e *BusyError) Error() string {
 func (e *BusyError) Unwrap() error { return e.cause }
 func (e *BusyError) Code() string  { return "FD-DRAIN-TIMEOUT" }
 
+// Lasting: all that is left are sessions that were there before the drain, and no
+// request came since.
+func (e *BusyError) Lasting() bool { return e.Sessions > 0 && !e.Arriving && !e.Blind }
+
 func (e *BusyError) Hint() string {
 	if e.Blind {
 		return "set master_socket, so that old workers can be asked"

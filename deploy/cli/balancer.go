@@ -95,6 +95,18 @@ func (b *balancer) Empty(ctx context.Context, host string, say func(string)) err
 	return b.driver.Empty(ctx, b.owned(host), host, say)
 }
 
+// Cut ends sessions where the driver can.
+func (b *balancer) Cut(ctx context.Context, host string) error {
+	d, ok := b.driver.(interface {
+		Cut(ctx context.Context, act lb.Runner, host string) error
+	})
+	if !ok {
+		return &deploy.Fault{Host: b.name, Code_: "FD-CUT", Err: errors.New("this balancer cannot cut the sessions of one host"),
+			Hint_: `set on_drain_timeout = "abort", or raise drain_timeout`}
+	}
+	return d.Cut(ctx, b.owned(host), host)
+}
+
 func (b *balancer) Hold(ctx context.Context, host string) (bool, error) {
 	return b.driver.Hold(ctx, b.owned(host), host)
 }

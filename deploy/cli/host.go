@@ -32,7 +32,7 @@ func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *hos
 	x.App = proc.New(proc.Config{
 		Method: proc.Method(inv.Reload.Method), Signal: inv.Reload.Signal, PIDFile: inv.Reload.PIDFile, Unit: inv.Reload.Unit,
 		Port: h.Ports[0], Start: inv.Reload.Start, Stop: inv.Reload.Stop, Sudo: h.ReloadSudo,
-		Timeout: inv.Reload.Timeout, Settle: inv.Reload.Settle, Log: inv.Reload.Log,
+		Timeout: inv.Reload.Timeout, Settle: inv.Reload.Settle, OldMayStay: inv.Rollout.OnDrainTimeout == "proceed", Log: inv.Reload.Log,
 		ReleasesDir: path.Join(h.Path, "releases"),
 		EntryOf:     x.site.EntryPath,
 		Fence:       func(script string) string { return x.site.Guard(script) },

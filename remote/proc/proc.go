@@ -39,8 +39,11 @@ type Config struct {
 	Sudo    bool
 	Timeout time.Duration // of a takeover; default 30s
 	Settle  time.Duration
-	Poll    time.Duration // default 150ms
-	Log     string        // a file; "" is the unit's journal
+	// OldMayStay: what served before may live on beside what took over, for the
+	// sessions it still has, once it no longer listens.
+	OldMayStay bool
+	Poll       time.Duration // default 150ms
+	Log        string        // a file; "" is the unit's journal
 
 	ReleasesDir string
 	EntryOf     func(id string) string // absolute path of a release's entry file

@@ -11,7 +11,7 @@ import (
 // process has ended.
 const unitGrace = 2 * time.Second
 
-// Settled returns once what served before has ended and the app has then kept
+// Settled returns once what served before has ended, where it has to, and the app has then kept
 // running id for the settle time: the same process, listening, its unit active with
 // it as the main process and not started again by itself.
 func (a *App) Settled(ctx context.Context, id string) error {
@@ -86,7 +86,7 @@ func (a *App) untilOldGone(ctx context.Context, id string) error {
 			if err := a.holds(f, id); err != nil {
 				return a.lateDeath(ctx, err)
 			}
-			if a.oldGone(f) {
+			if a.oldGone(f) || a.cfg.OldMayStay {
 				a.keep(f)
 				return nil
 			}
@@ -165,6 +165,9 @@ func (a *App) stillWell(f facts, id string, began, well, now time.Time) (time.Ti
 		return well, err
 	}
 	lag := a.unitLags(f)
+	if a.cfg.OldMayStay && !a.oldGone(f) {
+		lag = nil // systemd follows when the old process ends
+	}
 	grace := unitGrace
 	if f.unit.busy() {
 		grace = a.cfg.Timeout
