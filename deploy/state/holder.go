@@ -102,6 +102,8 @@ type Freeze struct {
 	Reason string    `json:"reason"`
 	Who    string    `json:"who"`
 	Since  time.Time `json:"since"`
+
+	line string // as it stands in the file
 }
 
 // readFreeze reads a freeze file; a file that somebody wrote with an editor is a

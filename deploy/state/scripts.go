@@ -7,8 +7,8 @@ import (
 	"al.essio.dev/pkg/shellescape"
 )
 
-// All that ever runs on a balancer in our name is in this file, and the drivers'
-// scripts, which stand where .Data.Driver does. dash and busybox both run it.
+// All that ever runs on a balancer in our name is in this file and hand_scripts.go,
+// and the drivers' scripts, which stand where .Data.Driver does. dash and busybox both run it.
 //
 // Every script is one here-document around one { … }: cut short anywhere, it is a
 // syntax error and does nothing. Strings are quoted by q; names were checked
@@ -69,13 +69,16 @@ lock while another took over finds that out here. */ -}}
 [ "$fd_epoch" = {{.}} ] || fd_refuse fenced "$fd_epoch"
 {{end}}
 
-{{- define "prepare"}}{{template "begin" .}}
+{{- define "tools" -}}
 fd_missing=
 for fd_tool in flock timeout head tail sync awk sort wc grep mv; do
 	command -v "$fd_tool" >/dev/null || fd_missing="$fd_missing $fd_tool"
 done
 [ -z "$fd_missing" ] || fd_refuse tools $fd_missing
 fd_user=$(id -un)
+{{end}}
+
+{{- define "prepare"}}{{template "begin" .}}{{template "tools"}}
 [ -d "$fd_dir" ] || mkdir -p "$fd_dir" 2>/dev/null ||
 	{{if .Data.Sudo}}sudo -n install -d -m 0755 -o "$fd_user" "$fd_dir" 2>/dev/null ||
 	{{end}}fd_refuse missing "$fd_user"
@@ -101,6 +104,7 @@ flock -n 9 || { fd_show holder 9>&-; exit 97; }
 {{- if not .Data.Override}}
 [ ! -e "$fd_app/freeze" ] || { fd_show freeze 9>&-; exit 97; }
 {{- end}}
+rm -f "$fd_app/pause" 9>&- # meant for a run that was killed
 fd_holder {{q .Data.Holder}} 9>&-
 printf '\n%s held\n' {{.Token}}
 while :; do
@@ -112,7 +116,7 @@ while :; do
 	esac
 	if [ -e "$fd_app/pause" ]; then echo P; else echo .; fi
 done
-rm -f "$fd_app/holder" 9>&-
+rm -f "$fd_app/holder" "$fd_app/pause" 9>&-
 exit 0
 }
 {{end}}
@@ -256,7 +260,7 @@ done | tail -c +{{.Data.From}} | head -c {{.Data.Size}}
 {{template "end" .}}{{end}}
 `
 
-var scripts = template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text))
+var scripts = template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text + handText))
 
 // render makes a script; its pages are ours, so that it cannot fail.
 func render(name string, p page) string {
