@@ -76,11 +76,14 @@ func (e *HostKeyError) Line() string { return knownhosts.Line([]string{e.Addr}, 
 func fingerprint(k ssh.PublicKey) string { return k.Type() + " " + ssh.FingerprintSHA256(k) }
 
 // A trustError tells that a known_hosts file cannot be relied on.
-type trustError struct{ text string }
+type trustError struct{ text, hint string }
 
 func (e *trustError) Error() string { return e.text }
 func (e *trustError) Code() string  { return "FD-KNOWN-HOSTS" }
 func (e *trustError) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	return "mend the line or remove it: it may be there to forbid a key"
 }
 
@@ -116,7 +119,7 @@ func loadHostKeys(files []string) (*hostKeys, error) {
 func (h *hostKeys) loadMended(files []string) error {
 	dir, err := os.MkdirTemp("", "flipdeploy-known-hosts-")
 	if err != nil {
-		return &trustError{err.Error()}
+		return &trustError{text: err.Error()}
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // copies of public keys
 	copies := make([]string, len(files))
@@ -129,7 +132,7 @@ func (h *hostKeys) loadMended(files []string) error {
 	}
 	h.db, err = knownhosts.NewDB(copies...)
 	if err != nil {
-		return &trustError{err.Error()}
+		return &trustError{text: err.Error()}
 	}
 	return nil
 }
@@ -141,12 +144,12 @@ var badLine = regexp.MustCompile(`^knownhosts: .*?:(\d+): `)
 func mend(file, clean string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return &trustError{err.Error()}
+		return &trustError{text: err.Error()}
 	}
 	lines := strings.Split(string(text), "\n")
 	for range lines {
 		if err := os.WriteFile(clean, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-			return &trustError{err.Error()}
+			return &trustError{text: err.Error()}
 		}
 		_, err := knownhosts.NewDB(clean)
 		if err == nil {
@@ -156,20 +159,20 @@ func mend(file, clean string) error {
 			return err
 		}
 	}
-	return &trustError{file + ": no line of it can be read"}
+	return &trustError{text: file + ": no line of it can be read"}
 }
 
 func blank(lines []string, file string, cause error) error {
 	found := badLine.FindStringSubmatch(cause.Error())
 	if found == nil {
-		return &trustError{file + ": " + cause.Error()}
+		return &trustError{text: file + ": " + cause.Error()}
 	}
 	n, _ := strconv.Atoi(found[1])
 	if n < 1 || n > len(lines) || lines[n-1] == "" {
-		return &trustError{file + ": " + cause.Error()}
+		return &trustError{text: file + ": " + cause.Error()}
 	}
 	if strings.HasPrefix(strings.TrimSpace(lines[n-1]), "@") {
-		return &trustError{fmt.Sprintf("%s:%d: a line that begins with @ cannot be read", file, n)}
+		return &trustError{text: fmt.Sprintf("%s:%d: a line that begins with @ cannot be read", file, n)}
 	}
 	lines[n-1] = ""
 	return nil
@@ -202,7 +205,7 @@ func (h *hostKeys) check(addr string, remote net.Addr, key ssh.PublicKey) error 
 			e.Known = append(e.Known, *h.known(k))
 		}
 	default: // a certificate that is expired, for another name, by no known authority
-		return &trustError{err.Error()}
+		return &trustError{text: err.Error()}
 	}
 	return e
 }
