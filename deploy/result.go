@@ -36,6 +36,21 @@ func (x *run) finish() Result {
 	return res
 }
 
+// Nothing is the result when every host that the plan has to do with runs its
+// release already.
+func Nothing(p Plan) Result {
+	res := Result{Kind: KindResult, Time: time.Now(), Rollout: p.Rollout, Outcome: OutcomeNothing,
+		Revision: p.Revision, Previous: p.Previous, MinServingSeen: p.Serving, Hosts: map[string]HostResult{}}
+	for _, h := range p.Hosts {
+		res.Hosts[h.Name] = HostResult{Phase: h.start(), Release: h.From, Reason: or(h.Skip, h.Out)}
+	}
+	if err := p.skipped(); err != nil {
+		res.Outcome, res.Code, res.Error, res.Hint = OutcomePaused, CodeOf(err), err.Error(), HintOf(err)
+	}
+	res.Exit = res.Outcome.Exit()
+	return res
+}
+
 func (x *run) hostResult(v HostView) HostResult {
 	p := x.planned(v.Name)
 	h := HostResult{Phase: v.Phase, Release: v.Release, OutMS: x.outFor[v.Name].Milliseconds()}

@@ -10,7 +10,8 @@ type Scope struct {
 
 const notSelected = "not selected"
 
-func (c Scope) leaves(host string) bool {
+// Leaves tells that the run leaves the host alone.
+func (c Scope) Leaves(host string) bool {
 	return c.Unread[host] != "" || c.Only != nil && !c.Only[host]
 }
 

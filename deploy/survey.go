@@ -114,7 +114,7 @@ func wrap(name string, err error) error {
 func (s Survey) Plan(p Plan, order []string, target func(host string) string) (Plan, error) {
 	var errs []error
 	for _, name := range order {
-		if s.Scope.leaves(name) {
+		if s.Scope.Leaves(name) {
 			p.Hosts = append(p.Hosts, s.left(name))
 			continue
 		}

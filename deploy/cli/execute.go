@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
@@ -24,7 +26,7 @@ func (o rolloutOptions) on(ctx context.Context, s *session) (deploy.Result, erro
 	if err := s.connect(ctx); err != nil {
 		return deploy.Result{}, err
 	}
-	held, err := s.lock(ctx, o.lockWait)
+	held, err := s.lock(ctx, state.Terms{Wait: o.lockWait, OverrideFreeze: o.overFreeze})
 	if err != nil {
 		return deploy.Result{}, err
 	}
@@ -53,6 +55,17 @@ func (o rolloutOptions) locked(ctx, held context.Context, s *session, art *site.
 	if err := s.nameEntry(past, open); err != nil {
 		return deploy.Result{}, err
 	}
+	if open != nil && o.unfinished == "rollback" && o.mode != deploy.ModeRollback {
+		fresh := s.rollout
+		res, err := s.settle(ctx, held, open, s.reached())
+		if err != nil || !settled(res.Outcome) {
+			return res, err
+		}
+		s.rollout = fresh
+		if past, open, err = s.history(ctx); err != nil {
+			return deploy.Result{}, err
+		}
+	}
 	if open != nil {
 		return o.onUnfinished(ctx, held, s, open)
 	}
@@ -61,7 +74,7 @@ func (o rolloutOptions) locked(ctx, held context.Context, s *session, art *site.
 		return deploy.Result{}, err
 	}
 	if r.rollout.Plan.Changes() == 0 {
-		return nothing(r.rollout.Plan), nil
+		return deploy.Nothing(r.rollout.Plan), nil
 	}
 	return r.run(ctx, held, s)
 }
@@ -79,7 +92,11 @@ func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artif
 	for _, h := range s.hosts {
 		h.artifact = art
 	}
-	survey, err := s.inspect(ctx, o.releaseID)
+	scope, err := o.scope(s)
+	if err != nil {
+		return deploy.Plan{}, deploy.Survey{}, err
+	}
+	survey, err := s.inspect(ctx, scope, o.releaseID)
 	if err != nil {
 		return deploy.Plan{}, survey, err
 	}
@@ -93,22 +110,22 @@ func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artif
 // prepare shuts earlier runs out once nothing speaks against the plan, and only
 // then looks at the fleet that the plan is made for.
 func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (*prepared, error) {
-	_, before, err := o.foresee(ctx, s, art, past)
+	plan, before, err := o.foresee(ctx, s, art, past)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.fence(ctx, s.inRotation(before)); err != nil {
+	in := s.inHand(plan, before)
+	if err := s.fence(ctx, in); err != nil {
 		return nil, err
 	}
 	if err := s.dropStale(ctx, before); err != nil {
 		return nil, err
 	}
-	survey, err := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	survey, err := s.lookAgain(ctx, before, in)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := o.plan(s, survey, art, past)
-	if err != nil {
+	if plan, err = o.plan(s, survey, art, past); err != nil {
 		return nil, err
 	}
 	s.sayPlan(plan)
@@ -122,23 +139,40 @@ func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artif
 	return p, p.stage(ctx, s)
 }
 
+// lookAgain is the fleet behind the fence; hosts that are not in hand are known from
+// before.
+func (s *session) lookAgain(ctx context.Context, before deploy.Survey, in []*host) (deploy.Survey, error) {
+	ask, seen := s.asked(before, in)
+	now, err := deploy.Look(ctx, ask, s.engineBalancers())
+	maps.Copy(seen.Current, now.Current)
+	maps.Copy(seen.Running, now.Running)
+	seen.Seats = now.Seats
+	return seen, err
+}
+
 // plan decides what every host should run.
 func (o rolloutOptions) plan(s *session, survey deploy.Survey, art *site.Artifact, past []deploy.Past) (deploy.Plan, error) {
 	p := deploy.Plan{Rollout: s.rollout, App: s.inv.App.Name, Mode: o.mode, Entry: s.entry}
 	target := func(string) string { return p.Release }
-	if o.mode == deploy.ModeRollback {
+	switch o.mode {
+	case deploy.ModeRestart:
+		target = func(host string) string { return or(survey.Running[host].Release, survey.Current[host]) }
+	case deploy.ModeRollback:
 		way, top, n, err := o.wayBack(past)
 		if err != nil {
 			return p, err
 		}
 		target, p.Revision, p.Pops = way, top.Previous, n
-	} else {
+	case deploy.ModeRollout:
 		p.Release = o.releaseID(art)
 		p.Revision = deploy.RevisionOf(p.Release)
 	}
 	p, err := survey.Plan(p, s.order(), target)
 	if err != nil {
 		return p, err
+	}
+	if o.mode == deploy.ModeRestart {
+		p.Revision = p.Previous
 	}
 	return p.Resolve(o.wish(s.inv.Rollout)), nil
 }
@@ -160,7 +194,8 @@ func (o rolloutOptions) wish(r inventory.Rollout) deploy.Wish {
 		return deploy.Amount{N: a.N, Percent: a.Percent, Set: !a.IsZero()}
 	}
 	w := deploy.Wish{Parallel: amount(r.Parallel), Canary: amount(r.Canary), MinServing: amount(r.MinServing),
-		MaxFail: amount(r.MaxFailures), OnFailure: deploy.Failure(r.OnFailure), NoUndo: o.noUndo, Bake: r.Bake}
+		MaxFail: amount(r.MaxFailures), OnFailure: deploy.Failure(r.OnFailure), NoUndo: o.noUndo, Bake: r.Bake,
+		OnDrain: deploy.DrainTimeout(r.OnDrainTimeout), Downtime: o.downtime}
 	if o.mode == deploy.ModeRollback { // no undo of an undo: one undo of the host, then the run pauses
 		w.OnFailure, w.Canary = deploy.FailPause, deploy.Amount{}
 	}
@@ -227,7 +262,7 @@ func (s *session) prune(ctx context.Context, p deploy.Plan) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	err := each(p.Hosts, func(h deploy.PlannedHost) error {
-		if h.Out != "" {
+		if h.Out != "" && !h.InPlace || h.Skip != "" {
 			return nil
 		}
 		return named(h.Name, s.hosts[h.Name].Prune(ctx, []string{h.From, h.To}))
@@ -241,11 +276,21 @@ func (s *session) sayPlan(p deploy.Plan) {
 	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf("%s: %s → %s on %d of %d hosts, %d at a time; %s",
 		p.App, or(p.Previous, "nothing"), p.Revision, p.Changes(), len(p.Hosts), p.Parallel, floorWords(p))})
 	for _, h := range p.Hosts {
-		if h.Out != "" {
+		switch {
+		case h.Unread:
+			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Code: "FD-SKIPPED", Detail: h.Skip})
+		case h.Out != "" && h.Skip == "":
 			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Phase: deploy.LeftOut, Code: "FD-LEFT-OUT",
-				Detail: fmt.Sprintf("left out, runs %s: %s", or(deploy.RevisionOf(h.From), "nothing"), h.Out)})
+				Detail: fmt.Sprintf("%s, runs %s: %s", leftWords(h), or(deploy.RevisionOf(h.From), "nothing"), h.Out)})
 		}
 	}
+}
+
+func leftWords(h deploy.PlannedHost) string {
+	if h.InPlace {
+		return "changed where it is, and left out"
+	}
+	return "left out"
 }
 
 func floorWords(p deploy.Plan) string {
@@ -262,24 +307,10 @@ func or(s, other string) string {
 	return s
 }
 
-// nothing is the result when every host runs the release already.
-func nothing(p deploy.Plan) deploy.Result {
-	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Rollout: p.Rollout, Outcome: deploy.OutcomeNothing,
-		Revision: p.Revision, Previous: p.Previous, MinServingSeen: p.Serving, Hosts: map[string]deploy.HostResult{}}
-	for _, h := range p.Hosts {
-		phase := deploy.Done
-		if h.Out != "" {
-			phase = deploy.LeftOut
-		}
-		res.Hosts[h.Name] = deploy.HostResult{Phase: phase, Release: h.From, Reason: h.Out}
-	}
-	return res
-}
-
 // openArtifact opens what is to be rolled out, once. A rollback needs none.
 func (o rolloutOptions) openArtifact(inv *inventory.Inventory) (*site.Artifact, error) {
 	switch {
-	case o.mode == deploy.ModeRollback && o.artifact == "":
+	case o.mode == deploy.ModeRestart, o.mode == deploy.ModeRollback && o.artifact == "":
 		return nil, nil
 	case inv.App.Artifact != "":
 		return site.OpenArtifact(inv.App.Artifact, inv.App.Entry)

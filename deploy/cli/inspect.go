@@ -12,14 +12,17 @@ import (
 // inspect looks at the whole fleet, all machines side by side, and for everything
 // that would fail later. It changes nothing. What a machine did not tell is missing
 // in the survey, and why is in the error, all of it at once, machine by machine.
-func (s *session) inspect(ctx context.Context, release func(*site.Artifact) string) (deploy.Survey, error) {
-	survey := deploy.Survey{Current: map[string]string{}, Running: map[string]deploy.Running{}, Seats: map[string]map[string]deploy.Seat{}}
+// Hosts that the run leaves alone cannot keep it from anything: what is wrong with
+// one that is out is a warning.
+func (s *session) inspect(ctx context.Context, scope deploy.Scope, release func(*site.Artifact) string) (deploy.Survey, error) {
+	survey := deploy.Survey{Current: map[string]string{}, Running: map[string]deploy.Running{}, Seats: map[string]map[string]deploy.Seat{}, Scope: scope}
 	var mu sync.Mutex
 	enter := func(f func()) {
 		mu.Lock()
 		defer mu.Unlock()
 		f()
 	}
+	wrong := make([]error, len(s.inv.Hosts))
 	err := both(
 		func() error {
 			return each(s.lbs, func(b *balancer) error {
@@ -33,17 +36,32 @@ func (s *session) inspect(ctx context.Context, release func(*site.Artifact) stri
 		},
 		func() error {
 			return eachIndex(s.hostList(), func(i int, h *host) error {
-				if s.unreached[i] != nil {
-					return s.unreached[i]
+				if wrong[i] = s.unreached[i]; wrong[i] == nil {
+					saw, err := h.check(ctx, release)
+					enter(func() { saw.into(survey, h.name) })
+					wrong[i] = named(h.name, err)
 				}
-				saw, err := h.check(ctx, release)
-				enter(func() { saw.into(survey, h.name) })
-				return named(h.name, err)
+				return nil
 			})
 		},
 	)
 	s.sayWarnings()
-	return survey, flat(err)
+	return survey, flat(errors.Join(err, s.blocking(survey, wrong)))
+}
+
+// blocking are the faults of hosts that the run has to do with.
+func (s *session) blocking(survey deploy.Survey, wrong []error) error {
+	var all []error
+	for i, h := range s.hostList() {
+		switch {
+		case wrong[i] == nil || survey.Scope.Leaves(h.name):
+		case !survey.Scope.OutToo && !survey.InRotation(h.name):
+			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.name, Code: deploy.CodeOf(wrong[i]), Detail: "out of rotation, and: " + wrong[i].Error()})
+		default:
+			all = append(all, wrong[i])
+		}
+	}
+	return errors.Join(all...)
 }
 
 func (w sight) into(survey deploy.Survey, host string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
@@ -25,29 +26,55 @@ type rolloutOptions struct {
 	bake       string
 	lockWait   time.Duration
 	noUndo     bool
+	maxFail    string
+	hosts      string // globs
+	skip       int    // hosts that may be missing
+	outToo     bool
+	downtime   bool
+	overFreeze bool
+	unfinished string // refuse, rollback
 	steps      int    // rollback
 	to         string // rollback
 }
 
-func rolloutFlags() []ucli.Flag {
+// fleetFlags are those of every command that changes the fleet host by host.
+func fleetFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{Name: "parallel", Usage: "hosts out at once, `N` or P%", EnvVars: twin("parallel")},
 		&ucli.StringFlag{Name: "min-serving", Usage: "hosts that must go on serving, `N` or P%", EnvVars: twin("min-serving")},
 		&ucli.StringFlag{Name: "bake", Usage: "how long a host must stay healthy in rotation, `D`", EnvVars: twin("bake")},
 		&ucli.DurationFlag{Name: "lock-wait", Usage: "how long to wait for another rollout's lock, `D`", EnvVars: twin("lock-wait")},
-		&ucli.StringFlag{Name: "artifact", Usage: "what to roll out, `PATH`", EnvVars: twin("artifact")},
+		&ucli.IntFlag{Name: "skip-unreachable", Usage: "go on without up to `N` hosts that cannot be reached", EnvVars: twin("skip-unreachable")},
+		&ucli.BoolFlag{Name: "allow-downtime", Usage: "nobody has to go on serving; one host at a time", EnvVars: twin("allow-downtime")},
+		&ucli.BoolFlag{Name: "yes", Usage: "answer every question with yes", EnvVars: twin("yes")},
 	}
+}
+
+// forwardFlags say how a rollout or a restart goes about it. A rollback has no
+// canary and does not go on after a failure.
+func forwardFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "canary", Usage: "hosts to change and bake before the rest, `N`", EnvVars: twin("canary")},
+		&ucli.StringFlag{Name: "hosts", Usage: "only hosts whose name fits one of `GLOB,…`", EnvVars: twin("hosts")},
+		&ucli.StringFlag{Name: "on-failure", Usage: "`rollback`, pause or continue", EnvVars: twin("on-failure")},
+		&ucli.StringFlag{Name: "max-failures", Usage: "hosts that may fail, `N` or P%", EnvVars: twin("max-failures")},
+		&ucli.BoolFlag{Name: "include-out", Usage: "change hosts that are out of rotation, too, and leave them out", EnvVars: twin("include-out")},
+		&ucli.StringFlag{Name: "unfinished", Usage: "an unfinished rollout is settled first: `refuse` (default) or rollback", EnvVars: twin("unfinished")},
+		&ucli.BoolFlag{Name: "no-undo", Usage: "leave a host that fails out, as it is", EnvVars: twin("no-undo")},
+	}
+}
+
+func artifactFlag() ucli.Flag {
+	return &ucli.StringFlag{Name: "artifact", Usage: "what to roll out, `PATH`", EnvVars: twin("artifact")}
 }
 
 func (x *program) rolloutCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "rollout", Usage: "replace the release on every host, a few at a time",
-		Flags: append(rolloutFlags(),
+		Flags: slices.Concat([]ucli.Flag{
+			artifactFlag(),
 			&ucli.StringFlag{Name: "revision", Usage: "what was built, `R`; default: from the artifact", EnvVars: twin("revision")},
-			&ucli.StringFlag{Name: "canary", Usage: "hosts to change and bake before the rest, `N`", EnvVars: twin("canary")},
-			&ucli.StringFlag{Name: "on-failure", Usage: "`rollback` or pause", EnvVars: twin("on-failure")},
-			&ucli.BoolFlag{Name: "no-undo", Usage: "leave a host that fails out, as it is", EnvVars: twin("no-undo")},
-		),
+		}, fleetFlags(), forwardFlags()),
 		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRollout)) },
 	}
 }
@@ -55,11 +82,21 @@ func (x *program) rolloutCommand() *ucli.Command {
 func (x *program) rollbackCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "rollback", Usage: "bring the fleet back to what it ran before",
-		Flags: append(rolloutFlags(),
+		Flags: append(fleetFlags(),
+			artifactFlag(),
 			&ucli.IntFlag{Name: "n", Value: 1, Usage: "rollouts to go back, `N`", EnvVars: twin("n")},
 			&ucli.StringFlag{Name: "to", Usage: "the revision to go back to, `R`", EnvVars: twin("to")},
+			&ucli.BoolFlag{Name: "override-freeze", Usage: "go back though the app is frozen", EnvVars: twin("override-freeze")},
 		),
 		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRollback)) },
+	}
+}
+
+func (x *program) restartCommand() *ucli.Command {
+	return &ucli.Command{
+		Name: "restart", Usage: "a new process of the release that runs, on every host, a few at a time",
+		Flags:  append(fleetFlags(), forwardFlags()...),
+		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRestart)) },
 	}
 }
 
@@ -68,7 +105,8 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 		inventory: or(c.String("inventory"), "inventory.toml"), artifact: c.String("artifact"), revision: c.String("revision"),
 		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
 		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
-		noUndo: c.Bool("no-undo"), steps: c.Int("n"), to: c.String("to")}
+		noUndo: c.Bool("no-undo"), maxFail: c.String("max-failures"), hosts: c.String("hosts"), skip: c.Int("skip-unreachable"),
+		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to")}
 }
 
 // run carries a rollout or a rollback out and shows the result, in every case.
@@ -131,6 +169,14 @@ func (o rolloutOptions) back() error {
 	switch {
 	case o.lockWait < 0:
 		return usage("--lock-wait: %s is less than nothing", o.lockWait)
+	case o.skip < 0:
+		return usage("--skip-unreachable: %d is less than nothing", o.skip)
+	case o.downtime && (o.minServing != "" || o.parallel != ""):
+		return usage("--allow-downtime is one host at a time and no floor: leave --parallel and --min-serving out")
+	case o.unfinished == "resume":
+		return inventory.NotYet("--unfinished resume", "going on with an unfinished rollout", `use "rollback", or finish it with "flipdeploy rollback"`)
+	case o.unfinished != "" && o.unfinished != "refuse" && o.unfinished != "rollback":
+		return usage("--unfinished: %q is not one of refuse, resume, rollback", o.unfinished)
 	case o.mode != deploy.ModeRollback:
 		return nil
 	case o.steps < 1:
@@ -155,7 +201,7 @@ func (o rolloutOptions) override(inv *inventory.Inventory) error {
 	for _, f := range []struct {
 		flag, value string
 		to          *inventory.Amount
-	}{{"--parallel", o.parallel, &r.Parallel}, {"--canary", o.canary, &r.Canary}, {"--min-serving", o.minServing, &r.MinServing}} {
+	}{{"--parallel", o.parallel, &r.Parallel}, {"--canary", o.canary, &r.Canary}, {"--min-serving", o.minServing, &r.MinServing}, {"--max-failures", o.maxFail, &r.MaxFailures}} {
 		if f.value == "" {
 			continue
 		}
@@ -189,12 +235,10 @@ func (o rolloutOptions) override(inv *inventory.Inventory) error {
 	}
 	switch o.onFailure {
 	case "":
-	case "rollback", "pause":
+	case "rollback", "pause", "continue":
 		r.OnFailure = o.onFailure
-	case "continue":
-		return inventory.Supported("rollout.on_failure", o.onFailure, "--on-failure")
 	default:
-		return usage("--on-failure: %q is not one of rollback, pause", o.onFailure)
+		return usage("--on-failure: %q is not one of rollback, pause, continue", o.onFailure)
 	}
 	if r.Parallel.N == 0 {
 		return usage("--parallel: at least 1")

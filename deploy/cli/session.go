@@ -93,9 +93,10 @@ func both(a, b func() error) error {
 
 // lock takes the lease on every balancer. The context that it returns ends with
 // the lock, and not with ctx: what is under way may be brought to an end.
-func (s *session) lock(ctx context.Context, wait time.Duration) (context.Context, error) {
+func (s *session) lock(ctx context.Context, t state.Terms) (context.Context, error) {
 	holder := state.Whoami(s.getenv, s.rollout, time.Now())
-	_, lease, err := state.AcquireWait(ctx, s.stores, holder, state.Terms{Wait: wait, Waiting: s.waiting()})
+	t.Waiting = s.waiting()
+	_, lease, err := state.AcquireWait(ctx, s.stores, holder, t)
 	if err != nil {
 		return nil, err
 	}

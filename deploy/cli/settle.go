@@ -28,6 +28,11 @@ func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open
 	return s.settle(ctx, held, open, reached)
 }
 
+// settled tells that an unfinished rollout is one no more.
+func settled(o deploy.Outcome) bool {
+	return o == deploy.OutcomeDone || o == deploy.OutcomeRolledBack || o == deploy.OutcomeNothing
+}
+
 // reached are the hosts that could be reached; the others are told and left.
 func (s *session) reached() []*host {
 	var all []*host
@@ -144,18 +149,6 @@ func (b *balancer) adopt(ctx context.Context, host, rollout string) error {
 		Before: string(deploy.StateReady), Who: b.who, Takes: []string{rollout}}
 	_, err := b.store.Act(b.epoch, claim).Run(ctx, ":")
 	return err
-}
-
-// inRotation are the hosts that nobody took out before us: the others are not
-// touched, not even with a fence.
-func (s *session) inRotation(survey deploy.Survey) []*host {
-	var in []*host
-	for _, h := range s.hostList() {
-		if survey.InRotation(h.name) {
-			in = append(in, h)
-		}
-	}
-	return in
 }
 
 // dropStale removes marks that a finished rollout left on hosts in rotation: a run

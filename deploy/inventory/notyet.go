@@ -25,9 +25,6 @@ var laters = []later{
 	{"reload.pid_command", set, "a pid command", "use pid_file, or unit"},
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
-	{"rollout.max_failures", positive, "going on after a failure", "leave it out or set 0"},
-	{"rollout.on_failure", is("continue"), "going on after a failure", `use "rollback" or "pause"`},
-	{"rollout.on_drain_timeout", is("proceed", "cut"), "going on with sessions left", `use "abort"`},
 	{"ssh.jump", set, "a jump host", "run flipdeploy where the hosts can be reached, and leave it out"},
 	{"ssh.config", is("true"), "reading ~/.ssh/config", "set user, port and identity_file here"},
 	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
@@ -58,6 +55,13 @@ func Supported(key, value, name string) error {
 		}
 	}
 	return nil
+}
+
+// NotYet is the error for a word, given under name, that is not acted on yet.
+func NotYet(name, what, instead string) error {
+	var f faults
+	f.addNotYet(pos{}, name, what+" is not yet supported", instead)
+	return f.err("")
 }
 
 func (l later) text() string { return l.what + " is not yet supported" }

@@ -145,14 +145,14 @@ func TestMeantFindsTheNearestWord(t *testing.T) {
 }
 
 func TestSupportedNamesTheFlag(t *testing.T) {
-	err := Supported("rollout.on_failure", "continue", "--on-failure")
+	err := Supported("app.artifact", "s3://dist/shop", "--artifact")
 	var e *FaultsError
-	if !errors.As(err, &e) || e.Error() != "--on-failure: going on after a failure is not yet supported" ||
-		e.Code() != CodeNotYet || e.Hint() != `use "rollback" or "pause"` {
+	if !errors.As(err, &e) || e.Error() != "--artifact: fetching an artifact is not yet supported" ||
+		e.Code() != CodeNotYet || e.Hint() != "download it and give its path" {
 		t.Errorf("got %v", err)
 	}
 	for key, value := range map[string]string{
-		"rollout.on_failure": "pause", "rollout.max_failures": "0", "app.artifact": "dist/shop", "no.such": "x",
+		"app.artifact": "dist/shop", "no.such": "x",
 	} {
 		if err := Supported(key, value, "--flag"); err != nil {
 			t.Errorf("%s = %s: %v", key, value, err)
