@@ -14,13 +14,49 @@ func everywhere(lbs []Balancer, ask func(Balancer) error) error {
 	var wg sync.WaitGroup
 	for i, b := range lbs {
 		wg.Go(func() {
-			if err := ask(b); err != nil {
+			if err := ask(b); unreachable(err) {
+				errs[i] = &lbLost{b.Name(), err}
+			} else if err != nil {
 				errs[i] = fmt.Errorf("%s: %w", b.Name(), err)
 			}
 		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// An lbLost error is about the way to a balancer, not about the host.
+type lbLost struct {
+	name string
+	err  error
+}
+
+func (e *lbLost) Error() string { return e.name + ": " + e.err.Error() }
+func (e *lbLost) Unwrap() error { return e.err }
+
+// onlyLost tells that balancers which cannot be asked are all that went wrong.
+func onlyLost(err error) bool {
+	return all(err, func(e error) bool { _, ok := e.(*lbLost); return ok }) //nolint:errorlint // all unwraps
+}
+
+// all tells whether every one of the errors that are joined in err is, or wraps, one
+// that is so; false of nil.
+func all(err error, so func(error) bool) bool {
+	if err == nil {
+		return false
+	}
+	if so(err) {
+		return true
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			if !all(e, so) {
+				return false
+			}
+		}
+		return true
+	}
+	return all(errors.Unwrap(err), so)
 }
 
 // takeOut takes a host out on every balancer that carries it and returns once no
@@ -129,19 +165,7 @@ func (l *life) emptied(ctx context.Context) error {
 // onlyBusy: sessions that were there already are all that keeps the host from being
 // empty, on every balancer. Where requests still come, nothing may be done to it.
 func onlyBusy(err error) bool {
-	if err == nil {
-		return false
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			if !onlyBusy(e) {
-				return false
-			}
-		}
-		return true
-	}
-	var b interface{ Lasting() bool }
-	return errors.As(err, &b) && b.Lasting()
+	return all(err, func(e error) bool { b, ok := e.(interface{ Lasting() bool }); return ok && b.Lasting() }) //nolint:errorlint // all unwraps
 }
 
 // giveBack puts a host that was not changed back as it was found. It is not
@@ -164,7 +188,7 @@ func (l *life) ready(ctx context.Context) error {
 	stop := context.AfterFunc(l.run.ctx, cancel)
 	defer stop()
 	l.readied = true
-	if err := everywhere(l.lbs, func(b Balancer) error { return b.Ready(ctx, l.host.Name(), l.say(b)) }); err != nil {
+	if err := everywhere(l.lbs, func(b Balancer) error { return l.readyOn(ctx, b) }); err != nil {
 		return fault(l.host.Name(), Readying, err)
 	}
 	l.served()
@@ -174,6 +198,16 @@ func (l *life) ready(ctx context.Context) error {
 		l.run.warn(l.host.Name(), "", CodeOf(err), "its owner mark was not removed: "+err.Error())
 	}
 	return nil
+}
+
+// readyOn puts the host back on one balancer; one that cannot be reached is waited for.
+func (l *life) readyOn(ctx context.Context, b Balancer) error {
+	for {
+		err := b.Ready(ctx, l.host.Name(), l.say(b))
+		if !unreachable(err) || !tick(ctx, time.Second) {
+			return err
+		}
+	}
 }
 
 // served ends the time that the host was out.

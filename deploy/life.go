@@ -30,6 +30,7 @@ type ending struct {
 	blocked bool // no capacity now; try again
 	pause   bool // the run has to stop here though the host is well
 	tried   bool
+	loose   bool // a balancer that was lost may have it out
 	err     error
 }
 
@@ -50,7 +51,9 @@ func (l *life) forward(ctx context.Context) ending {
 	if err := l.holding(ctx, func(ctx context.Context) error { return l.change(ctx, l.plan.To) }); err != nil {
 		return l.failedOut(ctx, err)
 	}
-	if err := l.putBack(ctx); err != nil {
+	if err := l.putBack(ctx); onlyLost(err) {
+		return l.halfBack(err)
+	} else if err != nil {
 		return l.failedOut(ctx, err)
 	}
 	if err := l.bake(ctx); err != nil {
@@ -59,6 +62,13 @@ func (l *life) forward(ctx context.Context) ending {
 	l.phase(Done, RevisionOf(l.plan.To))
 	l.outcome(ctx, Done, l.plan.To, "")
 	return ending{phase: Done, changed: l.changed}
+}
+
+// halfBack: the host is well and serves on the balancers that are left; on one that
+// was lost it is out, and marked. The run pauses.
+func (l *life) halfBack(err error) ending {
+	l.served()
+	return ending{phase: Failed, runs: l.runs, changed: l.changed, pause: true, tried: true, err: err}
 }
 
 // change flips, reloads and verifies; the host is out all the while.
@@ -122,6 +132,8 @@ func (l *life) notTaken(err error) ending {
 	var nb *notBack
 	reason := refusal(err)
 	switch {
+	case onlyLost(err): // waited for, like capacity
+		return ending{phase: Staged, blocked: true, loose: errors.As(err, &nb), err: err}
 	case errors.As(err, &nb):
 		return ending{phase: Stuck, failed: true, err: err}
 	case errors.Is(err, errStopped):

@@ -54,6 +54,9 @@ func Nothing(p Plan) Result {
 func (x *run) hostResult(v HostView) HostResult {
 	p := x.planned(v.Name)
 	h := HostResult{Phase: v.Phase, Release: v.Release, OutMS: x.outFor[v.Name].Milliseconds()}
+	if v.Loose {
+		h.Phase = Unknown
+	}
 	if err := x.errs[v.Name]; err != nil {
 		h.Code, h.Reason = CodeOf(err), err.Error()
 	}

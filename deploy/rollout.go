@@ -213,7 +213,7 @@ func (x *run) ended(host string, e ending) {
 	}
 	x.with(host, func(v *HostView) { x.take(v, e) })
 	switch {
-	case e.blocked && x.tell(host, refusal(e.err)):
+	case e.blocked && x.tell(host, or(refusal(e.err), CodeOf(e.err))):
 		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("waiting: %v", e.err))
 	case !e.blocked && (e.pause || e.phase == Stuck || e.phase == Unknown):
 		x.fail(host, e.err)
@@ -222,7 +222,7 @@ func (x *run) ended(host string, e ending) {
 
 // take enters an ending into the view.
 func (x *run) take(v *HostView, e ending) {
-	v.Busy, v.Phase, v.Changed, v.Blocked = false, e.phase, e.changed, e.blocked
+	v.Busy, v.Phase, v.Changed, v.Blocked, v.Loose = false, e.phase, e.changed, e.blocked, e.loose
 	v.Failed = v.Failed || e.failed
 	v.Tried = v.Tried || e.tried
 	if e.runs != "" {

@@ -124,7 +124,7 @@ func (s Survey) Plan(p Plan, order []string, target func(host string) string) (P
 		}
 		p.Hosts = append(p.Hosts, s.within(h))
 	}
-	p.Serving = s.serving()
+	p.Serving = s.Serving()
 	p.Previous = p.common()
 	return p, errors.Join(errs...)
 }
@@ -176,8 +176,8 @@ func (s Survey) outOf(host string) string {
 	return ""
 }
 
-// serving is the fewest hosts that serve on any balancer.
-func (s Survey) serving() int {
+// Serving is the fewest hosts that serve on any balancer.
+func (s Survey) Serving() int {
 	low := -1
 	for _, seats := range s.Seats {
 		n := 0
