@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/health"
@@ -24,15 +25,50 @@ type checker struct {
 var _ deploy.Checker = (*checker)(nil)
 
 func (c *checker) Healthy(ctx context.Context, host, revision string) error {
-	err := c.check.Wait(ctx, c.from[host], revision)
+	asked := c.left(ctx, c.from[host])
+	err := c.check.Wait(ctx, asked, revision)
+	if err != nil && ctx.Err() == nil { // was it the way from a balancer that was lost meanwhile?
+		if now := c.left(ctx, asked); len(now) < len(asked) {
+			err = c.check.Wait(ctx, now, revision)
+		}
+	}
 	if !c.fallsBack(host, err) {
 		return err
 	}
 	return c.check.Wait(ctx, []health.Vantage{c.own[host]}, revision)
 }
 
+// left are the machines to ask from that can be reached: one balancer of several
+// that is lost says nothing about a host. All of them when none can.
+func (c *checker) left(ctx context.Context, from []health.Vantage) []health.Vantage {
+	if len(from) < 2 {
+		return from
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	lost := make([]error, len(from))
+	_ = eachIndex(from, func(i int, v health.Vantage) error {
+		if m, ok := v.Dialer.(interface{ Connect(context.Context) error }); ok {
+			lost[i] = m.Connect(ctx)
+		}
+		return nil
+	})
+	var left []health.Vantage
+	for i, v := range from {
+		if lost[i] == nil {
+			left = append(left, v)
+		} else if _, again := c.told.LoadOrStore("lost "+v.Name, true); !again {
+			c.warn("", "FD-LB-LOST", v.Name+" cannot be reached: hosts are asked for their health from the others: "+lost[i].Error())
+		}
+	}
+	if len(left) == 0 {
+		return from
+	}
+	return left
+}
+
 func (c *checker) Probe(ctx context.Context, host string) error {
-	for _, v := range c.from[host] {
+	for _, v := range c.left(ctx, c.from[host]) {
 		err := c.check.Probe(ctx, v.Dialer, v.Addr)
 		if c.fallsBack(host, err) {
 			return c.check.Probe(ctx, c.own[host].Dialer, c.own[host].Addr)

@@ -85,7 +85,7 @@ func (x *program) app() *ucli.App {
 		ExitErrHandler: func(*ucli.Context, error) {}, // only main exits
 		OnUsageError:   wrongUsage,
 		Flags:          append(commonFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version", Hidden: true}),
-		Commands:       []*ucli.Command{x.rolloutCommand(), x.rollbackCommand(), x.restartCommand(), x.versionCommand()},
+		Commands:       []*ucli.Command{x.rolloutCommand(), x.rollbackCommand(), x.restartCommand(), x.drainCommand(), x.readyCommand(), x.versionCommand()},
 	}
 	app.Action = func(c *ucli.Context) error {
 		switch {
@@ -101,7 +101,9 @@ func (x *program) app() *ucli.App {
 	for _, c := range app.Commands {
 		c.Flags = append(c.Flags, commonFlags()...)
 		c.OnUsageError = wrongUsage
-		c.Before = noArguments
+		if c.ArgsUsage == "" {
+			c.Before = noArguments
+		}
 	}
 	return app
 }
@@ -122,7 +124,7 @@ func unknownCommand(name string, commands []*ucli.Command) error {
 }
 
 // notYet are commands that hints name already.
-const notYet = "init doctor plan resume abandon pause status history show report drain ready lock unlock trust explain completion man"
+const notYet = "init doctor plan resume abandon pause status history show report lock unlock trust explain completion man"
 
 func commandNames(commands []*ucli.Command) string {
 	var names []string

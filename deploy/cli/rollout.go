@@ -43,7 +43,7 @@ func fleetFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "parallel", Usage: "hosts out at once, `N` or P%", EnvVars: twin("parallel")},
 		&ucli.StringFlag{Name: "min-serving", Usage: "hosts that must go on serving, `N` or P%", EnvVars: twin("min-serving")},
 		&ucli.StringFlag{Name: "bake", Usage: "how long a host must stay healthy in rotation, `D`", EnvVars: twin("bake")},
-		&ucli.DurationFlag{Name: "lock-wait", Usage: "how long to wait for another rollout's lock, `D`", EnvVars: twin("lock-wait")},
+		lockWaitFlag(),
 		&ucli.IntFlag{Name: "skip-unreachable", Usage: "go on without up to `N` hosts that cannot be reached", EnvVars: twin("skip-unreachable")},
 		&ucli.BoolFlag{Name: "allow-downtime", Usage: "nobody has to go on serving; one host at a time", EnvVars: twin("allow-downtime")},
 		&ucli.BoolFlag{Name: "yes", Usage: "answer every question with yes", EnvVars: twin("yes")},
@@ -62,6 +62,10 @@ func forwardFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "unfinished", Usage: "an unfinished rollout is settled first: `refuse` (default) or rollback", EnvVars: twin("unfinished")},
 		&ucli.BoolFlag{Name: "no-undo", Usage: "leave a host that fails out, as it is", EnvVars: twin("no-undo")},
 	}
+}
+
+func lockWaitFlag() ucli.Flag {
+	return &ucli.DurationFlag{Name: "lock-wait", Usage: "how long to wait for another rollout's lock, `D`", EnvVars: twin("lock-wait")}
 }
 
 func artifactFlag() ucli.Flag {
@@ -109,12 +113,18 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to")}
 }
 
-// run carries a rollout or a rollback out and shows the result, in every case.
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
+	return x.show(c, func(ctx context.Context, screen *ui.UI) (deploy.Result, error) {
+		return o.run(ctx, screen, x.env.Getenv)
+	})
+}
+
+// show carries a command out and shows its result, in every case.
+func (x *program) show(c *ucli.Context, do func(context.Context, *ui.UI) (deploy.Result, error)) error {
 	screen := x.screen(c)
 	defer screen.Close()
 	began := time.Now()
-	res, err := o.run(c.Context, screen, x.env.Getenv)
+	res, err := do(c.Context, screen)
 	if err != nil && c.Context.Err() != nil {
 		err = deploy.ErrInterrupted // what was asked of machines then is no fault of theirs
 	}

@@ -96,6 +96,9 @@ func both(a, b func() error) error {
 func (s *session) lock(ctx context.Context, t state.Terms) (context.Context, error) {
 	holder := state.Whoami(s.getenv, s.rollout, time.Now())
 	t.Waiting = s.waiting()
+	t.Partly = func(e *state.LostError) {
+		s.emit(deploy.Event{Kind: deploy.KindWarning, LB: e.Balancer, Code: e.Code(), Detail: e.Error() + "; held on the others"})
+	}
 	_, lease, err := state.AcquireWait(ctx, s.stores, holder, t)
 	if err != nil {
 		return nil, err

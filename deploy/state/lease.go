@@ -13,6 +13,7 @@ import (
 type Terms struct {
 	Wait           time.Duration    // how long to wait for another holder; 0 not at all
 	Waiting        func(*HeldError) // told at each try that found another holder
+	Partly         func(*LostError) // told when the lock is lost on one balancer and held on others
 	OverrideFreeze bool
 
 	Beat    time.Duration // between heartbeats; default 2 s
@@ -38,6 +39,9 @@ type Lease struct {
 	once   sync.Once
 	wg     sync.WaitGroup
 	lost   context.Context // ends with the lock only, not with the caller's context
+	partly func(*LostError)
+	mu     sync.Mutex
+	gone   map[*hold]bool // where it is lost
 }
 
 // Acquire returns the lock of the app on every store, and a context that ends
@@ -104,11 +108,35 @@ func keep(ctx context.Context, holds []*hold, h Holder, t Terms) (context.Contex
 	lost, cancelLost := context.WithCancelCause(context.WithoutCancel(ctx))
 	work, cancelWork := context.WithCancelCause(ctx)
 	cancel := func(why error) { cancelLost(why); cancelWork(why) }
-	l := &Lease{holder: h, holds: holds, cancel: cancel, lost: lost, paused: make(chan struct{})}
+	l := &Lease{holder: h, holds: holds, cancel: cancel, lost: lost, paused: make(chan struct{}),
+		partly: t.Partly, gone: map[*hold]bool{}}
 	for _, g := range holds {
-		l.wg.Go(func() { g.beat(t, l.cancel, l.pause) })
+		l.wg.Go(func() { g.beat(t, func(why error) { l.lose(g, why) }, l.pause) })
 	}
 	return work, l, nil
+}
+
+// lose takes in that the lock is lost on one balancer. Every run takes it on all of
+// them, so what is left keeps all others out; with the last one the lock is gone.
+func (l *Lease) lose(g *hold, why error) {
+	l.mu.Lock()
+	again := l.gone[g]
+	l.gone[g] = true
+	last := len(l.gone) == len(l.holds)
+	l.mu.Unlock()
+	var lost *LostError
+	switch {
+	case last:
+		l.cancel(why)
+	case !again && l.partly != nil && errors.As(why, &lost):
+		l.partly(lost)
+	}
+}
+
+func (l *Lease) isGone(g *hold) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone[g]
 }
 
 func (l *Lease) pause() { l.once.Do(func() { close(l.paused) }) }
@@ -138,9 +166,12 @@ var errReleased = errors.New("lock released")
 // Release gives the lock up; on every machine that answers within 2 s it is free
 // on return. No goroutine is left, the context of the lease has ended.
 func (l *Lease) Release() {
-	leave := (*hold).leave
-	if l.Err() != nil {
-		leave = (*hold).hangUp // lost already: nobody is there to be asked
+	leave := func(g *hold) {
+		if l.isGone(g) {
+			g.hangUp() // nobody is there to be asked
+		} else {
+			g.leave()
+		}
 	}
 	l.cancel(errReleased)
 	var all sync.WaitGroup
