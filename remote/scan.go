@@ -42,6 +42,9 @@ func (k OfferedKey) Fingerprint() string { return ssh.FingerprintSHA256(k.Key) }
 // Line is the known_hosts line that trusts the key.
 func (k OfferedKey) Line() string { return knownhosts.Line([]string{k.Addr}, k.Key) }
 
+// Field is what stands first in the known_hosts lines of the machine.
+func (k OfferedKey) Field() string { return knownhosts.Normalize(k.Addr) }
+
 // KnownHosts is the file in which a new key of the machine belongs.
 func (m *Machine) KnownHosts() string { return expandHome(m.cfg.KnownHosts[0]) }
 

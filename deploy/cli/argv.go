@@ -84,6 +84,14 @@ func noArguments(c *ucli.Context) error {
 	return usage("%s takes no arguments, and got %q", c.Command.Name, c.Args().First())
 }
 
+// noEmptyArguments refuses what a variable of the shell that was not set leaves.
+func noEmptyArguments(c *ucli.Context) error {
+	if slices.Contains(c.Args().Slice(), "") {
+		return usage("%s got an empty argument", c.Command.Name)
+	}
+	return nil
+}
+
 // A usageError is a command line that cannot be meant: exit code 2.
 type usageError struct{ text, hint string }
 

@@ -22,6 +22,7 @@ import (
 // Env is what a command line is run with.
 type Env struct {
 	Args           []string
+	Stdin          *os.File // nil: the program's own
 	Stdout, Stderr *os.File
 	Getenv         func(string) string
 }
@@ -85,7 +86,11 @@ func (x *program) app() *ucli.App {
 		ExitErrHandler: func(*ucli.Context, error) {}, // only main exits
 		OnUsageError:   wrongUsage,
 		Flags:          append(commonFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version", Hidden: true}),
-		Commands:       []*ucli.Command{x.rolloutCommand(), x.rollbackCommand(), x.restartCommand(), x.drainCommand(), x.readyCommand(), x.versionCommand()},
+		Commands: []*ucli.Command{
+			x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
+			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(),
+			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(), x.versionCommand(),
+		},
 	}
 	app.Action = func(c *ucli.Context) error {
 		switch {
@@ -101,6 +106,7 @@ func (x *program) app() *ucli.App {
 	for _, c := range app.Commands {
 		c.Flags = append(c.Flags, commonFlags()...)
 		c.OnUsageError = wrongUsage
+		c.Before = noEmptyArguments
 		if c.ArgsUsage == "" {
 			c.Before = noArguments
 		}
@@ -124,7 +130,7 @@ func unknownCommand(name string, commands []*ucli.Command) error {
 }
 
 // notYet are commands that hints name already.
-const notYet = "init doctor plan resume abandon pause status history show report lock unlock trust explain completion man"
+const notYet = "init doctor resume abandon report explain completion man"
 
 func commandNames(commands []*ucli.Command) string {
 	var names []string

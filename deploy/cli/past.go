@@ -11,7 +11,11 @@ import (
 // history reads past runs, oldest first, and the one that was begun and not ended,
 // nil when there is none.
 func (s *session) history(ctx context.Context) (past []deploy.Past, open *deploy.Plan, err error) {
-	journals, err := state.NewBook(s.stores, 0).Journals(ctx)
+	return pastOf(ctx, s.stores)
+}
+
+func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, open *deploy.Plan, err error) {
+	journals, err := state.NewBook(stores, 0).Journals(ctx)
 	for i := len(journals) - 1; i >= 0; i-- {
 		p := journals[i].Plan()
 		if p == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,10 @@ func TestAFlagIsOfOneKindEverywhere(t *testing.T) {
 
 func TestLeftoverArgumentsAreRefused(t *testing.T) {
 	for _, c := range commands(t) {
+		if c.ArgsUsage != "" {
+			wantArguments(t, c.Name)
+			continue
+		}
 		for _, arg := range []string{"x", "-", "", c.Name} {
 			text := fmt.Sprintf("%s takes no arguments, and got %q", c.Name, arg)
 			wantUsage(t, text, c.Name, arg)
@@ -136,6 +141,19 @@ func TestLeftoverArgumentsAreRefused(t *testing.T) {
 		}
 		for _, arg := range []string{"--json", "-h", "--generate-bash-completion", "--"} {
 			wantUsage(t, fmt.Sprintf("%s takes no arguments, and got %q", c.Name, arg), c.Name, "--", arg)
+		}
+	}
+}
+
+// wantArguments: a command that takes arguments gets all of them, in order, and no
+// flag among them.
+func wantArguments(t *testing.T, name string) {
+	t.Helper()
+	wantUsage(t, name+" got an empty argument", name, "x", "")
+	for _, words := range [][]string{{name, "x", "-q", "y"}, {"-q", name, "x", "y"}, {name, "x", "y", "-q"}, {name, "-q", "--", "x", "y"}} {
+		got, err := parse(t, words...)
+		if err != nil || got == nil || !slices.Equal(got.context.Args().Slice(), []string{"x", "y"}) || !got.context.Bool("quiet") {
+			t.Errorf("%q: %+v, %v", words, got, err)
 		}
 	}
 }
@@ -156,11 +174,19 @@ func wantUsage(t *testing.T, text string, words ...string) {
 	}
 }
 
+// leftover is an argument that the command does not take, an empty one where it takes others.
+func leftover(c *ucli.Command) string {
+	if c.ArgsUsage != "" {
+		return ""
+	}
+	return "x"
+}
+
 // What an action does is not stopped here: the command line must not reach it.
 func TestUsageErrorsEndWithTwo(t *testing.T) {
 	for _, c := range commands(t) {
 		for _, words := range [][]string{
-			{c.Name, "--nope"}, {c.Name, "--nope=1"}, {"--nope", c.Name}, {c.Name, "x"}, {c.Name, "-i"},
+			{c.Name, "--nope"}, {c.Name, "--nope=1"}, {"--nope", c.Name}, {c.Name, leftover(c)}, {c.Name, "-i"},
 			{c.Name, "--quiet=perhaps"}, {c.Name, "--help", "x"}, {c.Name, "-i", ""}, {c.Name, "-i="}, {"help", c.Name, "x"},
 			{"help", c.Name + "x"}, {"help", "--nope"}, {"--", "--json"}, {c.Name + "x"}, {c.Name, "---"},
 		} {

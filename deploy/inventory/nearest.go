@@ -2,6 +2,9 @@ package inventory
 
 import "strings"
 
+// Nearest is the known word that a wrong one may stand for, "" when none is near.
+func Nearest(word string, known []string) string { return meant(word, known) }
+
 // meant says which known word a wrong one stands for: the same in another case,
 // or one that few slips turn into it. Empty when none is near.
 func meant(word string, known []string) string {

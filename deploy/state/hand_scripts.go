@@ -48,14 +48,15 @@ fd_say data
 
 {{- /* A holder that has not said yet who it is has not removed the pause of a run
 before it either. */ -}}
-{{- define "pause"}}{{template "begin" .}}{{template "files" .}}{{template "hand"}}{{template "lock" .}}
-if [ -e "$fd_app/holder" ] && fd_held; then
-	fd_put "$fd_app/pause" {{q .Data}} || fd_refuse write pause
+{{- define "pause"}}{{template "begin" .}}{{template "files" .}}{{template "hand"}}
+if ! [ -e "$fd_app/holder" ] || ! fd_held; then
 	fd_say data
-	fd_show holder
-else
-	fd_say data
+	exit 0
 fi
+{{template "lock" .}}
+fd_put "$fd_app/pause" {{q .Data}} || fd_refuse write pause
+fd_say data
+fd_show holder
 {{template "end" .}}{{end}}
 
 {{- define "prepared"}}{{template "begin" .}}{{template "tools"}}

@@ -77,9 +77,15 @@ func TestAFreezeThatAnotherWroteMeanwhileIsNotLifted(t *testing.T) {
 
 func TestAPauseReachesTheHolderAndEndsWithIt(t *testing.T) {
 	inShells(t, func(t *testing.T, m *machine) {
-		s := m.store(t, t.TempDir(), "shop")
-		file := filepath.Join(s.dir, "shop", "pause")
+		s := New("edge1", filepath.Join(t.TempDir(), "none"), "shop", m, m, false)
 		asked, err := s.Pause(t.Context(), "bob@laptop", time.Now())
+		ok(t, err)
+		if asked != nil {
+			t.Errorf("%+v was asked, where nothing is", asked)
+		}
+		s = m.store(t, t.TempDir(), "shop")
+		file := filepath.Join(s.dir, "shop", "pause")
+		asked, err = s.Pause(t.Context(), "bob@laptop", time.Now())
 		ok(t, err)
 		if asked != nil || exists(file) {
 			t.Fatalf("nobody runs, and %+v was asked", asked)

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// An asking is a command at work that rolls nothing out: it asks a fleet, or tells
+// it something small.
+type asking struct {
+	*session
+	x    *program
+	json bool
+	out  bytes.Buffer // for stdout, once the story is told
+	bare bool         // with JSON, what is in out is the whole answer
+}
+
+// A work is what such a command does. Its error says that nothing was changed.
+type work func(ctx context.Context, a *asking) (deploy.Outcome, error)
+
+// asks is the action of a command that does work on the fleet of the inventory.
+func (x *program) asks(do work) ucli.ActionFunc {
+	return func(c *ucli.Context) error { return x.ask(c, nil, do) }
+}
+
+// ask does the work and tells how it ended, in every case.
+func (x *program) ask(c *ucli.Context, change func(*inventory.Inventory) error, do work) error {
+	a := &asking{x: x, json: c.Bool("json")}
+	screen, began := x.screen(c), time.Now()
+	outcome, err := a.work(c, screen, change, do)
+	screen.Close()
+	if err != nil && c.Context.Err() != nil {
+		err = deploy.ErrInterrupted // what was asked of machines then is no fault of theirs
+	}
+	_, wrote := a.out.WriteTo(x.env.Stdout)
+	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: outcome, Exit: outcome.Exit(), Hosts: map[string]deploy.HostResult{}}
+	if err != nil {
+		res = refused(err)
+	}
+	res.ElapsedMS = time.Since(began).Milliseconds()
+	x.result = &res
+	return errors.Join(wrote, a.tell(res, err))
+}
+
+func (a *asking) work(c *ucli.Context, screen *ui.UI, change func(*inventory.Inventory) error, do work) (deploy.Outcome, error) {
+	inv, err := inventory.Load(or(c.String("inventory"), "inventory.toml"))
+	if err == nil && change != nil {
+		err = change(inv)
+	}
+	if err != nil {
+		return deploy.OutcomeRefused, err
+	}
+	screen.Fleet(inv.App.Name, hostNames(inv)...)
+	if a.session, err = open(inv, screen, a.x.env.Getenv); err != nil {
+		return deploy.OutcomeRefused, err
+	}
+	defer a.close()
+	return do(c.Context, a)
+}
+
+// tell shows what went wrong, and for a program how the command ended.
+func (a *asking) tell(res deploy.Result, err error) error {
+	if err != nil {
+		ui.PrintError(a.x.env.Stderr, err)
+	}
+	if !a.json || a.bare && err == nil {
+		return nil
+	}
+	if e := errorEvent(err); err != nil && len(e.Evidence) > 0 {
+		e.Seq = a.next()
+		if err := ui.WriteJSON(a.x.env.Stdout, e); err != nil {
+			return err
+		}
+	}
+	res.Seq = a.next()
+	return ui.WriteJSON(a.x.env.Stdout, res)
+}
+
+// next is the number of the next event.
+func (a *asking) next() int64 {
+	if a.session == nil {
+		return 1
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seq++
+	return a.seq
+}
+
+// A head is what all lines of JSON begin with.
+type head struct {
+	Seq  int64       `json:"seq"`
+	Time time.Time   `json:"time"`
+	Kind deploy.Kind `json:"kind"`
+}
+
+func (a *asking) head(kind deploy.Kind) head { return head{a.next(), time.Now(), kind} }
+
+// object puts a line of JSON on stdout.
+func (a *asking) object(v any) error { return ui.WriteJSON(&a.out, v) }
+
+// say puts lines for a person on stdout; a program gets objects instead.
+func (a *asking) say(lines ...string) {
+	if a.json {
+		return
+	}
+	for _, l := range lines {
+		fmt.Fprintln(&a.out, l)
+	}
+}
+
+func (a *asking) sayf(format string, args ...any) { a.say(ui.Line(format, args...)) }
+
+// done tells what was done: a person on stdout, a program as an event.
+func (a *asking) done(text string) {
+	a.sayf("%s", text)
+	if a.json {
+		a.emit(deploy.Event{Kind: deploy.KindLock, Detail: text})
+	}
+}
+
+// warn tells what a person should know.
+func (a *asking) warn(machine, code, text string) {
+	a.emit(deploy.Event{Kind: deploy.KindWarning, Host: machine, Code: code, Detail: text})
+}
+
+// reach dials the balancers, and returns those that answer, and why the others do
+// not; an error when none does.
+func (a *asking) reach(ctx context.Context) ([]*state.Store, []error, error) {
+	var there []*state.Store
+	var why []error
+	for i, err := range dialEach(ctx, a.edges) {
+		if err != nil {
+			why = append(why, err)
+			continue
+		}
+		there = append(there, a.stores[i])
+	}
+	if len(there) == 0 {
+		return nil, nil, errors.Join(why...)
+	}
+	return there, why, nil
+}
+
+// balancers is reach for commands that do with less than all: it warns of the rest.
+func (a *asking) balancers(ctx context.Context) ([]*state.Store, error) {
+	there, missing, err := a.reach(ctx)
+	for _, why := range missing {
+		a.warn("", deploy.CodeOf(why), why.Error())
+	}
+	return there, err
+}
+
+// whoami is who acts, as others are told.
+func (a *asking) whoami() state.Holder { return state.Whoami(a.getenv, "", time.Now()) }
+
+// seen is what several balancers have to say of lock and freeze, taken together.
+type seen struct {
+	holder  *state.Holder
+	freezes map[string]state.Freeze // by balancer
+	pausing bool
+}
+
+// look reads lock and freeze on the stores; what could not be read is in the error.
+func look(ctx context.Context, stores []*state.Store) (seen, error) {
+	all := make([]state.Sight, len(stores))
+	err := eachIndex(stores, func(i int, s *state.Store) (err error) {
+		all[i], err = s.Sight(ctx)
+		return err
+	})
+	saw := seen{freezes: map[string]state.Freeze{}}
+	for i, s := range all {
+		if s.Holder != nil && (saw.holder == nil || saw.holder.Rollout == "") {
+			saw.holder = s.Holder
+		}
+		if s.Freeze != nil {
+			saw.freezes[stores[i].Name()] = *s.Freeze
+		}
+		saw.pausing = saw.pausing || s.Pausing
+	}
+	return saw, err
+}
+
+// frozen is the freeze of the first balancer that has one.
+func (s seen) frozen() (string, *state.Freeze) {
+	for _, name := range sortedKeys(s.freezes) {
+		f := s.freezes[name]
+		return name, &f
+	}
+	return "", nil
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+)
+
+func (a *asking) showPlan(f foretold) error {
+	if a.json {
+		return a.object(struct {
+			head
+			foretold
+		}{a.head(deploy.KindPlan), f})
+	}
+	a.sayf("%s", f.headline())
+	a.say("")
+	a.say(f.table()...)
+	a.say("")
+	if f.Changes() == 0 {
+		a.say("Nothing is to be done.")
+		return nil
+	}
+	a.sayf("order     %s", f.orderWords())
+	a.sayf("serving   %s", floorWords(f.Plan))
+	a.sayf("to send   %s", f.bytesWords())
+	a.sayf("failure   %s", f.failureWords())
+	a.say("", "Nothing was changed.")
+	return nil
+}
+
+// headline is `shop: v1 → v2 on 3 of 4 hosts`.
+func (f foretold) headline() string {
+	return fmt.Sprintf("%s: %s → %s on %d of %d hosts", f.App, or(f.Previous, "nothing"), or(f.Revision, "what ran before"),
+		f.Changes(), len(f.Plan.Hosts))
+}
+
+// table has + for a host that will start, ~ for one that will change, = for one that
+// stays as it is.
+func (f foretold) table() []string {
+	t := ui.Table{Head: []string{"  host", "runs", "will run"}}
+	for _, b := range lbNames(f.Hosts) {
+		t.Head = append(t.Head, b)
+	}
+	t.Head = append(t.Head, "send", "way back")
+	for _, h := range f.Hosts {
+		t.Add(h.row()...)
+	}
+	return t.Lines()
+}
+
+func lbNames(hosts []foretoldHost) []string {
+	var names []string
+	for _, h := range hosts {
+		for _, s := range h.LBs {
+			names = append(names, s.LB)
+		}
+		break
+	}
+	return names
+}
+
+func (h foretoldHost) row() []string {
+	sign, send, way := "=", "", ""
+	if h.Changes {
+		sign, send, way = "~", "there already", or(h.WayBack, "none: nothing ran here before")
+		if h.Bytes > 0 {
+			send = ui.Bytes(h.Bytes)
+		}
+		if !h.Ran {
+			sign = "+"
+		}
+	}
+	row := []string{sign + " " + h.Name, h.runs(), h.willRun()}
+	for _, s := range h.LBs {
+		row = append(row, s.words())
+	}
+	return append(row, send, way)
+}
+
+func (h foretoldHost) runs() string {
+	switch {
+	case h.Ran && h.Drift:
+		return h.From + " (current points elsewhere)"
+	case h.Ran:
+		return h.From
+	case h.From != "":
+		return "nothing (" + h.From + " is installed)"
+	}
+	return "nothing"
+}
+
+func (h foretoldHost) willRun() string {
+	switch {
+	case h.Out != "" && !h.Changes:
+		return "left out: " + h.Out
+	case !h.Changes:
+		return "the same"
+	case h.From == h.To && h.Ran:
+		return h.To + ", once more"
+	}
+	return h.To
+}
+
+// words are `ready 10.0.0.11:8080`, with the upstream where there are several.
+func (s foretoldSeat) words() string {
+	text := string(s.State)
+	if s.Sessions > 0 {
+		text += fmt.Sprintf(", %d sessions", s.Sessions)
+	}
+	if s.Owner != "" {
+		text += ", owner " + s.Owner
+	}
+	return text + " " + strings.Join(s.Backends, " ")
+}
+
+func (f foretold) orderWords() string {
+	if len(f.Order) == 0 {
+		return "none"
+	}
+	n := min(f.Canary, len(f.Order))
+	rest := strings.Join(f.Order[n:], ", ")
+	text := fmt.Sprintf("%s, %d at a time", rest, f.Parallel)
+	switch {
+	case n == 0:
+		return text
+	case rest == "":
+		return strings.Join(f.Order, ", ") + " (canary)"
+	}
+	return strings.Join(f.Order[:n], ", ") + " (canary), then " + text
+}
+
+func (f foretold) bytesWords() string {
+	n := 0
+	for _, h := range f.Hosts {
+		if h.Bytes > 0 {
+			n++
+		}
+	}
+	if n == 0 {
+		return "nothing: the release is where it is needed"
+	}
+	return fmt.Sprintf("%s: %s to %d hosts", ui.Bytes(f.BytesSend), ui.Bytes(f.BytesArtifact), n)
+}
+
+func (f foretold) failureWords() string {
+	what := map[deploy.Failure]string{
+		deploy.FailRollback: "every changed host goes back to what it ran",
+		deploy.FailPause:    "the host goes back to what it ran, and the run pauses",
+	}[f.OnFailure]
+	if f.NoUndo {
+		what = "the host stays out as it is, and the run pauses"
+	}
+	if what == "" {
+		what = string(f.OnFailure)
+	}
+	if f.MaxFail > 0 {
+		what = fmt.Sprintf("%d hosts may fail; then %s", f.MaxFail, what)
+	}
+	return what
+}

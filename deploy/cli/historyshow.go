@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+)
+
+// A shownHost is one host's part of a past rollout.
+type shownHost struct {
+	Name    string       `json:"name"`
+	From    string       `json:"from"`
+	To      string       `json:"to"`
+	LeftOut string       `json:"left_out,omitempty"`
+	Phase   deploy.Phase `json:"phase"` // the last one written, "" when it was not reached
+	OutMS   int64        `json:"out_ms,omitempty"`
+	Phases  []shownPhase `json:"phases"`
+}
+
+// A shownPhase is one line of the journal: an intent, before the act, or an outcome.
+type shownPhase struct {
+	Time    time.Time    `json:"time"`
+	Kind    string       `json:"kind"`
+	Phase   deploy.Phase `json:"phase"`
+	Release string       `json:"release,omitempty"`
+	Detail  string       `json:"detail,omitempty"`
+}
+
+func (a *asking) show(ctx context.Context, id string) (deploy.Outcome, error) {
+	all, running, err := a.journals(ctx)
+	if err != nil {
+		return deploy.OutcomeRefused, err
+	}
+	j := found(id, all)
+	if j == nil {
+		return deploy.OutcomeRefused, unknownRollout(id, all)
+	}
+	r, plan, hosts := pastRolloutOf(j, running), j.Plan(), shownHosts(j)
+	if a.json {
+		return deploy.OutcomeDone, a.object(struct {
+			head
+			pastRollout
+			Plan  *deploy.Plan `json:"plan"`
+			Hosts []shownHost  `json:"hosts"`
+		}{a.head("show"), r, plan, hosts})
+	}
+	a.showHead(r, plan)
+	a.say(hostTable(hosts)...)
+	for _, h := range hosts {
+		a.showPhases(h)
+	}
+	if j.Torn > 0 {
+		a.sayf("%d lines of the journal were torn and are left out", j.Torn)
+	}
+	return deploy.OutcomeDone, nil
+}
+
+func shownHosts(j *state.Journal) []shownHost {
+	var all []shownHost
+	at := map[string]int{}
+	for i, h := range j.Plan().Hosts {
+		at[h.Name] = i
+		all = append(all, shownHost{Name: h.Name, From: h.From, To: h.To, LeftOut: h.Out, Phases: []shownPhase{}})
+	}
+	for _, r := range j.Records {
+		i, planned := at[r.Host]
+		if r.Host == "" || !planned {
+			continue
+		}
+		all[i].Phase = r.Act
+		all[i].Phases = append(all[i].Phases, shownPhase{r.Time, r.Kind, r.Act, r.Release, r.Detail})
+	}
+	for i := range all {
+		all[i].OutMS = outFor(all[i].Phases)
+	}
+	return all
+}
+
+// outFor is from the first drain that was told until the host was ready again.
+func outFor(phases []shownPhase) int64 {
+	var out, back time.Time
+	for _, p := range phases {
+		switch {
+		case out.IsZero() && (p.Phase == deploy.Draining || p.Phase == deploy.Drained):
+			out = p.Time
+		case p.Kind == "outcome" && (p.Phase == deploy.Done || p.Phase == deploy.RolledBack):
+			back = p.Time
+		}
+	}
+	if out.IsZero() || back.IsZero() {
+		return 0
+	}
+	return back.Sub(out).Milliseconds()
+}
+
+func (a *asking) showHead(r pastRollout, p *deploy.Plan) {
+	a.sayf("%s %s: %s", r.Mode, r.ID, r.outcome())
+	a.sayf("%s: %s → %s", p.App, or(p.Previous, "nothing"), or(p.Revision, "what ran before"))
+	when := "began " + r.Started.Local().Format("2006-01-02 15:04:05")
+	if r.Ended != nil {
+		when += ", took " + tenths(r.ElapsedMS)
+	}
+	if r.Who != "" {
+		when += ", by " + r.Who
+	}
+	a.sayf("%s", when)
+	a.sayf("%s; on failure %s; bake %s", numbers(*p), p.OnFailure, p.Bake)
+	a.say("")
+}
+
+// numbers are those of a plan in words.
+func numbers(p deploy.Plan) string {
+	text := fmt.Sprintf("%d at a time", p.Parallel)
+	if p.Canary > 0 {
+		text += fmt.Sprintf(" after %d canary", p.Canary)
+	}
+	return text + "; " + floorWords(p)
+}
+
+func hostTable(hosts []shownHost) []string {
+	t := ui.Table{Head: []string{"host", "from", "to", "phase", "out"}}
+	for _, h := range hosts {
+		phase, out := string(h.Phase), ""
+		if h.LeftOut != "" {
+			phase = string(deploy.LeftOut) + ": " + h.LeftOut
+		}
+		if h.OutMS > 0 {
+			out = tenths(h.OutMS)
+		}
+		t.Add(h.Name, h.From, h.To, phase, out)
+	}
+	return t.Lines()
+}
+
+func (a *asking) showPhases(h shownHost) {
+	if len(h.Phases) == 0 {
+		return
+	}
+	a.say("")
+	a.sayf("%s", h.Name)
+	t := ui.Table{Head: []string{"  time", "phase", "", "release", "detail"}}
+	for _, p := range h.Phases {
+		kind := ""
+		if p.Kind == "intent" {
+			kind = "begun"
+		}
+		t.Add("  "+p.Time.Local().Format("15:04:05.000"), string(p.Phase), kind, p.Release, p.Detail)
+	}
+	a.say(t.Lines()[1:]...)
+}

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
+	ucli "github.com/urfave/cli/v2"
+)
+
+const (
+	watchEvery = 2 * time.Second
+	dialWait   = 10 * time.Second // for all machines, side by side
+	watchWait  = 3 * time.Second  // the same, while one watches the others
+	readWait   = 12 * time.Second
+)
+
+func (x *program) statusCommand() *ucli.Command {
+	return &ucli.Command{
+		Name: "status", Usage: "the fleet now, read live",
+		Flags: []ucli.Flag{&ucli.BoolFlag{Name: "watch", Usage: "again every 2 s, until interrupted", EnvVars: twin("watch")}},
+		Action: func(c *ucli.Context) error {
+			return x.asks(func(ctx context.Context, a *asking) (deploy.Outcome, error) {
+				a.bare = true
+				if c.Bool("watch") {
+					return a.watch(ctx)
+				}
+				st := a.status(ctx, dialWait)
+				return deploy.OutcomeDone, a.showStatus(st)
+			})(c)
+		},
+	}
+}
+
+// A fleetStatus is `status --json`; the names are the contract.
+type fleetStatus struct {
+	App        string        `json:"app"`
+	Time       time.Time     `json:"time"`
+	Lock       *state.Holder `json:"lock"`
+	Freeze     *freezeStatus `json:"freeze"`
+	Unfinished *openStatus   `json:"unfinished"`
+	Pausing    bool          `json:"pausing"` // the holder of the lock was asked to pause
+	Hosts      []hostStatus  `json:"hosts"`
+	LBs        []lbStatus    `json:"lbs"`
+	Problems   []string      `json:"problems"` // what could not be read, and why
+}
+
+type freezeStatus struct {
+	LB string `json:"lb"`
+	state.Freeze
+}
+
+type openStatus struct {
+	Rollout  string      `json:"rollout"`
+	Mode     deploy.Mode `json:"mode"`
+	Revision string      `json:"revision"`
+	Previous string      `json:"previous"`
+}
+
+// A hostStatus says false, and nothing, of what could not be asked; why is a problem.
+type hostStatus struct {
+	Name      string       `json:"name"`
+	Reachable bool         `json:"reachable"`
+	Release   string       `json:"release"` // of the process; where none runs, what current points at
+	Revision  string       `json:"revision"`
+	Running   bool         `json:"running"`
+	Healthy   bool         `json:"healthy"`
+	LBs       []seatStatus `json:"lbs"`
+
+	asked bool // for its health
+}
+
+type seatStatus struct {
+	LB       string       `json:"lb"`
+	State    deploy.State `json:"state"`
+	Sessions int          `json:"sessions"`
+	Owner    string       `json:"owner"`
+}
+
+type lbStatus struct {
+	Name      string `json:"name"`
+	Reachable bool   `json:"reachable"`
+}
+
+// watch shows the fleet again and again. To be interrupted is its way to end.
+func (a *asking) watch(ctx context.Context) (deploy.Outcome, error) {
+	redraw := !a.json && terminal(a.x.env.Stdout) && a.getenv("TERM") != "" && a.getenv("TERM") != "dumb"
+	for tick := time.NewTicker(watchEvery); ; {
+		st := a.status(ctx, watchWait)
+		if ctx.Err() != nil {
+			tick.Stop()
+			return deploy.OutcomeDone, nil
+		}
+		if redraw {
+			a.out.WriteString("\x1b[H\x1b[J")
+		} else {
+			a.say(st.Time.Format(time.RFC3339))
+		}
+		if err := a.showStatus(st); err != nil {
+			return deploy.OutcomeDone, err
+		}
+		if !redraw {
+			a.say("")
+		}
+		if _, err := a.out.WriteTo(a.x.env.Stdout); err != nil {
+			return deploy.OutcomeDone, nil // who watched has gone
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *asking) showStatus(st fleetStatus) error {
+	if a.json {
+		return a.object(st)
+	}
+	a.say(st.lines()...)
+	return nil
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/ui"
+)
+
+// lines are the status for a person: what holds the fleet, every host, and what
+// could not be read.
+func (st fleetStatus) lines() []string {
+	lines := []string{ui.Line("%s: %s", st.App, st.runs())}
+	if st.Lock != nil {
+		lines = append(lines, ui.Line("locked by %s%s", st.Lock, pausing(st.Pausing)))
+	}
+	if st.Freeze != nil {
+		lines = append(lines, ui.Line("%s", frozenWords(st.Freeze.LB, st.Freeze.Freeze)))
+	}
+	if u := st.Unfinished; u != nil {
+		lines = append(lines, ui.Line("unfinished: %s %s to %s: %s", u.Mode, u.Rollout, or(u.Revision, "what ran before"), deploy.OutcomeUnfinished.Next(u.Mode)))
+	}
+	lines = append(append(lines, ""), st.table()...)
+	for i, p := range st.Problems {
+		if i == 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, ui.Line("! %s", p))
+	}
+	return lines
+}
+
+func pausing(yes bool) string {
+	if yes {
+		return ", asked to pause"
+	}
+	return ""
+}
+
+// runs is `v2 on 3 of 4 hosts, v1 on 1`.
+func (st fleetStatus) runs() string {
+	count := map[string]int{}
+	for _, h := range st.Hosts {
+		if h.Running {
+			count[or(h.Revision, "an app that is none of ours")]++
+		}
+	}
+	names := sortedKeys(count)
+	slices.SortStableFunc(names, func(a, b string) int { return count[b] - count[a] })
+	var parts []string
+	for _, n := range names {
+		parts = append(parts, fmt.Sprintf("%s on %d", n, count[n]))
+	}
+	if len(parts) == 0 {
+		return fmt.Sprintf("runs on none of %d hosts", len(st.Hosts))
+	}
+	return fmt.Sprintf("%s of %d hosts", strings.Join(parts, ", "), len(st.Hosts))
+}
+
+func (st fleetStatus) table() []string {
+	t := ui.Table{Head: []string{"host", "release", "running", "healthy"}}
+	for _, lb := range st.LBs {
+		t.Head = append(t.Head, lb.Name)
+	}
+	for _, h := range st.Hosts {
+		release, running := or(h.Release, "none"), yesNo(h.Running)
+		if !h.Reachable {
+			release, running = "?", "unreachable"
+		}
+		healthy := yesNo(h.Healthy)
+		if !h.asked {
+			healthy = "?"
+		}
+		row := []string{h.Name, release, running, healthy}
+		for _, s := range h.LBs {
+			row = append(row, s.words())
+		}
+		t.Add(row...)
+	}
+	return t.Lines()
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// words are `drain, 3 sessions, owner 20261121-…`.
+func (s seatStatus) words() string {
+	text := string(s.State)
+	if s.Sessions > 0 {
+		text += fmt.Sprintf(", %d sessions", s.Sessions)
+	}
+	if s.Owner != "" {
+		text += ", owner " + s.Owner
+	}
+	return text
+}
