@@ -241,7 +241,7 @@ func (p *prepared) run(ctx, held context.Context, s *session) (deploy.Result, er
 		return deploy.Result{}, context.Cause(ctx)
 	}
 	plan := p.rollout.Plan
-	err := s.book.Append(held, deploy.Record{Time: time.Now(), Rollout: plan.Rollout, Kind: "plan", Plan: &plan})
+	err := s.book.Append(held, deploy.Record{Time: time.Now(), Rollout: plan.Rollout, Kind: "plan", Plan: &plan, Detail: s.who})
 	if err != nil {
 		return deploy.Result{}, err
 	}

@@ -33,6 +33,7 @@ type session struct {
 	stores    []*state.Store
 	checker   *checker
 	lease     *state.Lease
+	who       string // holds the lease
 	book      *state.Book
 
 	mu  sync.Mutex
@@ -95,6 +96,7 @@ func both(a, b func() error) error {
 // the lock, and not with ctx: what is under way may be brought to an end.
 func (s *session) lock(ctx context.Context, t state.Terms) (context.Context, error) {
 	holder := state.Whoami(s.getenv, s.rollout, time.Now())
+	s.who = strings.TrimSpace(holder.User + " " + holder.URL)
 	t.Waiting = s.waiting()
 	t.Partly = func(e *state.LostError) {
 		s.emit(deploy.Event{Kind: deploy.KindWarning, LB: e.Balancer, Code: e.Code(), Detail: e.Error() + "; held on the others"})
