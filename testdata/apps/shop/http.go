@@ -25,6 +25,7 @@ func handler() http.Handler {
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version) })
 	mux.HandleFunc("GET /slow", slow)
 	mux.HandleFunc("POST /echo", echo)
+	mux.HandleFunc("GET /tunnel", tunnel)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inFlight.Add(1)
 		defer inFlight.Add(-1)
@@ -87,6 +88,7 @@ func drain(srv *http.Server) error {
 	if err := srv.Shutdown(ctx); err != nil {
 		return fmt.Errorf("drain: %d requests unanswered: %w", inFlight.Load(), err)
 	}
+	awaitTunnels(ctx)
 	log.Print("drained, gone")
 	return nil
 }
