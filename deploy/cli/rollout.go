@@ -46,7 +46,7 @@ func fleetFlags() []ucli.Flag {
 		lockWaitFlag(),
 		&ucli.IntFlag{Name: "skip-unreachable", Usage: "go on without up to `N` hosts that cannot be reached", EnvVars: twin("skip-unreachable")},
 		&ucli.BoolFlag{Name: "allow-downtime", Usage: "nobody has to go on serving; one host at a time", EnvVars: twin("allow-downtime")},
-		&ucli.BoolFlag{Name: "yes", Usage: "answer every question with yes", EnvVars: twin("yes")},
+		yesFlag(),
 	}
 }
 
@@ -115,6 +115,12 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
 	return x.show(c, func(ctx context.Context, screen *ui.UI) (deploy.Result, error) {
+		if o.downtime {
+			err := (&asking{x: x}).confirm(c.Bool("yes"), "The app may be down for everybody while its hosts change. Go on?")
+			if err != nil {
+				return deploy.Result{}, err
+			}
+		}
 		return o.run(ctx, screen, x.env.Getenv)
 	})
 }
