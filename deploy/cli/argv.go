@@ -45,11 +45,34 @@ func normalise(argv []string, commands []*ucli.Command) ([]string, error) {
 	if strings.HasPrefix(args[0], "-") && args[0] != "-" { // "-- --json": not a flag
 		return nil, unknownCommand(args[0], commands)
 	}
+	if err := foreign(args[0], args[1:], commands); err != nil {
+		return nil, err
+	}
 	out = append(append(out, args[0]), flags...)
 	if len(args) > 1 {
 		out = append(append(out, "--"), args[1:]...)
 	}
 	return out, nil
+}
+
+// foreign refuses arguments that no host and no rollout is called: one that begins
+// with - is a flag gone astray, an empty one a variable of the shell that is not set.
+// Commands without arguments refuse every one.
+func foreign(name string, args []string, commands []*ucli.Command) error {
+	for _, c := range commands {
+		if c.Name != name || c.ArgsUsage == "" {
+			continue
+		}
+		for _, arg := range args {
+			switch {
+			case arg == "":
+				return usage("%s got an empty argument: is a variable of the shell not set?", name)
+			case arg[0] == '-':
+				return usage("%s: %q is no argument: it begins with -", name, arg)
+			}
+		}
+	}
+	return nil
 }
 
 // emptied: a value was meant, and a variable of the shell was not set. Without it

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
 	"github.com/flipdeploy/flipdeploy/deploy/ui"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -66,7 +67,7 @@ func said(err error) error {
 	var own ucli.ExitCoder
 	if errors.As(err, &own) && deploy.CodeOf(err) == "FD-INTERNAL" {
 		text, _, _ := strings.Cut(err.Error(), ". Did you mean")
-		return usage("%s", text)
+		return usage("%s", inOurWords(text, nil, nil))
 	}
 	return err
 }
@@ -82,7 +83,7 @@ func (x *program) app() *ucli.App {
 	app := &ucli.App{
 		Name: "flipdeploy", Usage: "replace the release on a fleet behind HAProxy, and clients do not notice",
 		Version: version(), HideVersion: true, Suggest: true,
-		Writer: x.env.Stdout, ErrWriter: x.env.Stderr,
+		Writer: x.helpTo(), ErrWriter: x.env.Stderr,
 		ExitErrHandler: func(*ucli.Context, error) {}, // only main exits
 		OnUsageError:   wrongUsage,
 		Flags:          append(commonFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version", Hidden: true}),
@@ -103,8 +104,10 @@ func (x *program) app() *ucli.App {
 		}
 		return unknownCommand(c.Args().First(), app.Commands)
 	}
+	terse(app.Flags)
 	for _, c := range app.Commands {
 		c.Flags = append(c.Flags, commonFlags()...)
+		terse(c.Flags)
 		c.OnUsageError = wrongUsage
 		c.Before = noEmptyArguments
 		if c.ArgsUsage == "" {
@@ -114,17 +117,33 @@ func (x *program) app() *ucli.App {
 	return app
 }
 
-func wrongUsage(_ *ucli.Context, err error, _ bool) error {
-	text := strings.TrimPrefix(err.Error(), "flag provided but not defined: ")
-	if name := strings.TrimLeft(text, "-"); text != err.Error() {
-		return usage("unknown flag %s%s", strings.Repeat("-", min(2, len(name))), name)
+// terse leaves out of the help that what is not asked for is not done.
+func terse(flags []ucli.Flag) {
+	for _, f := range flags {
+		if yes, is := f.(*ucli.BoolFlag); is {
+			yes.DisableDefaultText = true
+		}
 	}
-	return usage("%s", err)
+}
+
+// helpTo is where help is read: with --json stdout is for the result alone.
+func (x *program) helpTo() *os.File {
+	if x.json {
+		return x.env.Stderr
+	}
+	return x.env.Stdout
+}
+
+func wrongUsage(c *ucli.Context, err error, _ bool) error {
+	return usage("%s", inOurWords(err.Error(), c.Command, c.App.Commands))
 }
 
 func unknownCommand(name string, commands []*ucli.Command) error {
 	if slices.Contains(strings.Fields(notYet), name) {
 		return usage("the command %q is not there yet; there are %s", name, commandNames(commands))
+	}
+	if meant := inventory.Nearest(name, strings.Split(commandNames(commands), ", ")); meant != "" {
+		return usage("unknown command %q: did you mean %q?", name, meant)
 	}
 	return usage("unknown command %q; there are %s", name, commandNames(commands))
 }
@@ -135,14 +154,16 @@ const notYet = "init doctor resume abandon report explain completion man"
 func commandNames(commands []*ucli.Command) string {
 	var names []string
 	for _, c := range commands {
-		names = append(names, c.Name)
+		if c.Name != "help" { // the library's own, which comes and goes
+			names = append(names, c.Name)
+		}
 	}
 	return strings.Join(names, ", ")
 }
 
 func commonFlags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "inventory", Aliases: []string{"i"}, Value: "inventory.toml", Usage: "the fleet, as TOML", EnvVars: twin("inventory")},
+		&ucli.StringFlag{Name: "inventory", Aliases: []string{"i"}, Value: "inventory.toml", Usage: "the fleet, as TOML: `FILE`", EnvVars: twin("inventory")},
 		&ucli.BoolFlag{Name: "json", Usage: "events as NDJSON on stdout, the result last", EnvVars: twin("json")},
 		&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only errors and the result", EnvVars: twin("quiet")},
 		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "what the balancers are waited for, too", EnvVars: twin("verbose")},
@@ -164,6 +185,7 @@ func (x *program) printVersion(c *ucli.Context) error {
 		_, err := fmt.Fprintln(x.env.Stdout, "flipdeploy", version())
 		return err
 	}
+	x.result = &deploy.Result{Outcome: deploy.OutcomeDone}
 	return json.NewEncoder(x.env.Stdout).Encode(map[string]any{"kind": deploy.KindResult, "outcome": deploy.OutcomeDone, "exit": 0, "version": version()})
 }
 
@@ -193,10 +215,13 @@ func (x *program) exit(err error) int {
 	if x.result != nil {
 		return x.result.Exit
 	}
-	if err == nil {
+	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: deploy.OutcomeNothing, Hosts: map[string]deploy.HostResult{}} // help
+	switch {
+	case err != nil:
+		res = refused(err)
+	case !x.json:
 		return 0
 	}
-	res := refused(err)
 	screen := ui.New(ui.Options{Out: x.env.Stdout, Err: x.env.Stderr, JSON: x.json})
 	defer screen.Close()
 	if !x.json {

@@ -40,11 +40,20 @@ func TestFlagsMayStandAnywhere(t *testing.T) {
 				forms = [][]string{{name, value}, {name + "=" + value}}
 			}
 			for _, words := range forms {
-				wantFlag(t, f, reads, append([]string{c.Name}, words...))
-				wantFlag(t, f, reads, append(words[:len(words):len(words)], c.Name))
+				wantFlag(t, f, reads, slices.Concat([]string{c.Name}, words, arguments(c)))
+				wantFlag(t, f, reads, slices.Concat(words, []string{c.Name}, arguments(c)))
+				wantFlag(t, f, reads, slices.Concat([]string{c.Name}, arguments(c), words))
 			}
 		}
 	})
+}
+
+// arguments are some that the command takes.
+func arguments(c *ucli.Command) []string {
+	if c.ArgsUsage == "" {
+		return nil
+	}
+	return []string{"x"}
 }
 
 func wantFlag(t *testing.T, f ucli.Flag, reads string, words []string) {
@@ -70,7 +79,7 @@ func TestEveryFlagHasAnEnvTwin(t *testing.T) {
 			value = "true"
 		}
 		t.Setenv(twin, value)
-		wantFlag(t, f, reads, []string{c.Name})
+		wantFlag(t, f, reads, append([]string{c.Name}, arguments(c)...))
 		documented, ok := f.(ucli.DocGenerationFlag)
 		if !ok || len(documented.GetEnvVars()) != 1 || documented.GetEnvVars()[0] != twin {
 			t.Errorf("help of %s does not name %s alone", name, twin)
@@ -128,32 +137,45 @@ func TestAFlagIsOfOneKindEverywhere(t *testing.T) {
 
 func TestLeftoverArgumentsAreRefused(t *testing.T) {
 	for _, c := range commands(t) {
-		if c.ArgsUsage != "" {
-			wantArguments(t, c.Name)
-			continue
-		}
-		for _, arg := range []string{"x", "-", "", c.Name} {
+		for _, arg := range []string{"x", "-", "", c.Name, "--json", "-h", "--generate-bash-completion", "--"} {
 			text := fmt.Sprintf("%s takes no arguments, and got %q", c.Name, arg)
+			switch {
+			case c.ArgsUsage == "":
+			case arg == "":
+				text = c.Name + " got an empty argument: is a variable of the shell not set?"
+			case arg[0] == '-':
+				text = fmt.Sprintf("%s: %q is no argument: it begins with -", c.Name, arg)
+			default:
+				continue
+			}
+			for _, before := range [][]string{{}, arguments(c)} {
+				wantUsage(t, text, slices.Concat([]string{c.Name, "--"}, before, []string{arg})...)
+				wantUsage(t, text, slices.Concat([]string{"-q", c.Name, "--json", "--"}, before, []string{arg})...)
+			}
+			if arg != "" && arg != "-" && arg[0] == '-' {
+				continue // without -- it is a flag
+			}
 			wantUsage(t, text, c.Name, arg)
 			wantUsage(t, text, c.Name, "--json", arg, "-q")
 			wantUsage(t, text, "--no-color", c.Name, arg)
-			wantUsage(t, text, c.Name, "--", arg)
-		}
-		for _, arg := range []string{"--json", "-h", "--generate-bash-completion", "--"} {
-			wantUsage(t, fmt.Sprintf("%s takes no arguments, and got %q", c.Name, arg), c.Name, "--", arg)
 		}
 	}
 }
 
-// wantArguments: a command that takes arguments gets all of them, in order, and no
-// flag among them.
-func wantArguments(t *testing.T, name string) {
-	t.Helper()
-	wantUsage(t, name+" got an empty argument", name, "x", "")
-	for _, words := range [][]string{{name, "x", "-q", "y"}, {"-q", name, "x", "y"}, {name, "x", "y", "-q"}, {name, "-q", "--", "x", "y"}} {
-		got, err := parse(t, words...)
-		if err != nil || got == nil || !slices.Equal(got.context.Args().Slice(), []string{"x", "y"}) || !got.context.Bool("quiet") {
-			t.Errorf("%q: %+v, %v", words, got, err)
+// A command that takes arguments wants one, and one that takes one no second.
+func TestArgumentsAreCounted(t *testing.T) {
+	for _, c := range commands(t) {
+		lines := [][]string{{c.Name}, {c.Name, "--json"}}
+		switch {
+		case c.ArgsUsage == "" || strings.HasPrefix(c.ArgsUsage, "["): // none, or optional
+			continue
+		case !strings.Contains(c.ArgsUsage, "…"):
+			lines = append(lines, []string{c.Name, "x", "y"}, []string{c.Name, "x", "--json", "y"})
+		}
+		for _, words := range lines {
+			if got := flipdeploy(t, words...); got.code != 2 || !strings.Contains(got.stderr, " [FD-USAGE]\nflipdeploy: hint: ") {
+				t.Errorf("%q: %+v", words, got)
+			}
 		}
 	}
 }
@@ -207,6 +229,11 @@ func TestHelpReachesNoAction(t *testing.T) {
 			got := flipdeploy(t, words...)
 			if got.code != 0 || got.stderr != "" || !strings.HasPrefix(got.stdout, "NAME:\n   flipdeploy "+c.Name+" - "+c.Usage+"\n") {
 				t.Errorf("%q: code %d\n%s%s", words, got.code, got.stdout, got.stderr)
+			}
+			text := got.stdout
+			got = flipdeploy(t, append(words, "--json")...)
+			if res := wantResult(t, words, got); res.Outcome != deploy.OutcomeNothing || got.code != 0 || got.stderr != text {
+				t.Errorf("%q --json: code %d\n%s%s", words, got.code, got.stdout, got.stderr)
 			}
 		}
 	}
