@@ -75,14 +75,24 @@ func (a *asking) tell(res deploy.Result, err error) error {
 	if !a.json || a.bare && err == nil {
 		return nil
 	}
-	if e := errorEvent(err); err != nil && len(e.Evidence) > 0 {
-		e.Seq = a.next()
-		if err := ui.WriteJSON(a.x.env.Stdout, e); err != nil {
-			return err
-		}
+	if err := a.tellEvidence(err); err != nil {
+		return err
 	}
 	res.Seq = a.next()
 	return ui.WriteJSON(a.x.env.Stdout, res)
+}
+
+// tellEvidence is the event that carries what a result has no room for.
+func (a *asking) tellEvidence(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := errorEvent(err)
+	if len(e.Evidence) == 0 {
+		return nil
+	}
+	e.Seq = a.next()
+	return ui.WriteJSON(a.x.env.Stdout, e)
 }
 
 // next is the number of the next event.

@@ -46,13 +46,16 @@ func (a *asking) plan(ctx context.Context, o rolloutOptions) (deploy.Outcome, er
 	if art != nil {
 		defer func() { _ = art.Close() }() // only read from
 	}
-	past, err := a.prelude(ctx)
+	past, held, err := a.prelude(ctx)
 	if err != nil {
 		return deploy.OutcomeRefused, err
 	}
 	plan, survey, err := o.foresee(ctx, a.session, art, past)
 	if err == nil {
-		err = errors.Join(a.roomFor(plan, survey), a.stageable(ctx, plan, art))
+		err = a.stageable(ctx, plan, art)
+	}
+	if err == nil && !held { // what a running rollout has out is back when it ends
+		err = a.roomFor(plan, survey)
 	}
 	if err != nil {
 		return deploy.OutcomeRefused, flat(errors.Join(err, a.prepared(ctx)))
@@ -69,28 +72,28 @@ func (a *asking) plan(ctx context.Context, o rolloutOptions) (deploy.Outcome, er
 
 // prelude connects and reads what is written on the balancers. Who holds the lock is
 // a warning: a plan only reads.
-func (a *asking) prelude(ctx context.Context) ([]deploy.Past, error) {
-	err := both(
+func (a *asking) prelude(ctx context.Context) (past []deploy.Past, held bool, err error) {
+	err = both(
 		func() error { return dial(ctx, a.edges) },
 		func() error { a.unreached = dialEach(ctx, a.webs); return nil },
 	)
 	if err != nil {
-		return nil, errors.Join(err, a.hostsReached())
+		return nil, false, errors.Join(err, a.hostsReached())
 	}
 	saw, err := look(ctx, a.stores)
 	if err != nil {
-		return nil, errors.Join(err, a.hostsReached())
+		return nil, false, errors.Join(err, a.hostsReached())
 	}
 	a.warnHeld(saw)
 	past, open, err := a.history(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if open != nil && (saw.holder == nil || saw.holder.Rollout != open.Rollout) {
 		survey, _ := deploy.Look(ctx, a.engineHosts(), a.engineBalancers()) // what cannot be asked is said so
-		return nil, &unfinishedError{plan: open, where: standing(survey, a.order())}
+		return nil, false, &unfinishedError{plan: open, where: standing(survey, a.order())}
 	}
-	return past, a.nameEntry(past, open)
+	return past, saw.holder != nil, a.nameEntry(past, open)
 }
 
 func (a *asking) warnHeld(saw seen) {
