@@ -118,12 +118,7 @@ func needed(c *ucli.Command) []string {
 // A fleet that nobody can reach: every command says so on stderr and in its result.
 // status answers all the same, with one object, which is what it is asked for.
 func TestAFleetThatIsNotThere(t *testing.T) {
-	dir := t.TempDir()
-	for name, data := range map[string]string{"inventory.toml": absent, "known_hosts": "", "shop": "#!/bin/sh\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := fleetOf(t, absent)
 	for _, c := range commands(t) {
 		if !readsInventory(c) {
 			continue
