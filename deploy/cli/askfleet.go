@@ -75,24 +75,31 @@ func (a *asking) tell(res deploy.Result, err error) error {
 	if !a.json || a.bare && err == nil {
 		return nil
 	}
-	if err := a.tellEvidence(err); err != nil {
+	if err := a.tellFaults(err); err != nil {
 		return err
 	}
 	res.Seq = a.next()
 	return ui.WriteJSON(a.x.env.Stdout, res)
 }
 
-// tellEvidence is the event that carries what a result has no room for.
-func (a *asking) tellEvidence(err error) error {
+// tellFaults are the events that carry what a result has no room for: each fault
+// with its own code and hint, and what was seen.
+func (a *asking) tellFaults(err error) error {
 	if err == nil {
 		return nil
 	}
-	e := errorEvent(err)
-	if len(e.Evidence) == 0 {
-		return nil
+	all := parts(flat(err))
+	for _, fault := range all {
+		e := errorEvent(fault)
+		if len(all) == 1 && len(e.Evidence) == 0 {
+			continue
+		}
+		e.Seq = a.next()
+		if err := ui.WriteJSON(a.x.env.Stdout, e); err != nil {
+			return err
+		}
 	}
-	e.Seq = a.next()
-	return ui.WriteJSON(a.x.env.Stdout, e)
+	return nil
 }
 
 // next is the number of the next event.

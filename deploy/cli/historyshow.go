@@ -144,7 +144,7 @@ func (a *asking) showPhases(h shownHost) {
 	a.sayf("%s", h.Name)
 	t := ui.Table{Head: []string{"  time", "phase", "", "release", "detail"}}
 	for _, p := range h.Phases {
-		kind := ""
+		kind := "proven"
 		if p.Kind == "intent" {
 			kind = "begun"
 		}

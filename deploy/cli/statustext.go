@@ -39,12 +39,17 @@ func pausing(yes bool) string {
 	return ""
 }
 
-// runs is `v2 on 3 of 4 hosts, v1 on 1`.
+// runs is `v2 on 3, v1 on 1 of 5 hosts, 1 unreachable`.
 func (st fleetStatus) runs() string {
-	count := map[string]int{}
+	count, lost := map[string]int{}, ""
+	unreachable := 0
 	for _, h := range st.Hosts {
 		if h.Running {
 			count[or(h.Revision, "an app that is none of ours")]++
+		}
+		if !h.Reachable {
+			unreachable++
+			lost = fmt.Sprintf(", %d unreachable", unreachable)
 		}
 	}
 	names := sortedKeys(count)
@@ -54,9 +59,9 @@ func (st fleetStatus) runs() string {
 		parts = append(parts, fmt.Sprintf("%s on %d", n, count[n]))
 	}
 	if len(parts) == 0 {
-		return fmt.Sprintf("runs on none of %d hosts", len(st.Hosts))
+		parts = []string{"runs on 0"}
 	}
-	return fmt.Sprintf("%s of %d hosts", strings.Join(parts, ", "), len(st.Hosts))
+	return fmt.Sprintf("%s of %d hosts%s", strings.Join(parts, ", "), len(st.Hosts), lost)
 }
 
 func (st fleetStatus) table() []string {

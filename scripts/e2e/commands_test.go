@@ -247,7 +247,7 @@ func TestHistoryAndShow(t *testing.T) {
 	}
 	id := found[2][1]
 	shown := flipdeploy(t, "show", id).want(t, 0, "done")
-	for _, want := range []string{"rollout " + id + ": done\nshop: v0 → h1\nbegan ", "; on failure rollback; bake 1s\n", "\nweb1  v0-", "\nweb4\n  ", "  flipping   begun    h1-", "  done "} {
+	for _, want := range []string{"rollout " + id + ": done\nshop: v0 → h1\nbegan ", "; on failure rollback; bake 1s\n", "\nweb1  v0-", "\nweb4\n  ", "  flipping   begun   h1-", "  done       proven  h1-"} {
 		if !strings.Contains(shown.stdout, want) {
 			t.Errorf("%q is not in\n%s", want, shown.stdout)
 		}
