@@ -69,9 +69,11 @@ func (u unit) well() bool { return u.is("ActiveState", "active") || u.is("Active
 // complete is false when the script was cut short.
 func parse(out []byte, cfg *Config) (f facts, complete bool) {
 	f = facts{procs: map[int]*process{}, entries: map[string][]string{}, unit: unit{props: map[string]string{}}}
+	told := false
 	for line := range strings.Lines(string(out)) {
 		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		complete = word == "end"
+		told = told || word == "told" // by what looks at processes: it may die of one that is gone
+		complete = told && word == "end"
 		f.take(word, rest, cfg)
 	}
 	return f, complete

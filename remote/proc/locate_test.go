@@ -109,6 +109,9 @@ func TestOnlyWholeAnswersCount(t *testing.T) {
 	if _, complete := parse([]byte("root /r\nlisten 10\nproc 10 1 100"), testConfig()); complete {
 		t.Error("an answer cut short is taken for whole")
 	}
+	if _, complete := parse([]byte("root /r\nlisten 10\nend\n"), testConfig()); complete {
+		t.Error("an answer without what was seen of processes is taken for whole")
+	}
 }
 
 func TestSystemctlIsRead(t *testing.T) {

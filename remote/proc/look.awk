@@ -1,10 +1,9 @@
-# Reads who listens on the port, from ss or as bare process ids, and what ls tells of
-# all executables; tells of the listeners, of programs out of the releases, of the
-# seeds, and of all that descends from them. Arguments: /proc/[0-9]*
+# Reads who listens on the port, from ss or as bare process ids, and what grep and ls
+# tell of all processes; tells of the listeners, of programs out of the releases, of
+# the seeds, and of all that descends from them. It opens no file of a process itself:
+# mawk ends when one is gone between open and read.
 # Wants R (the releases, with a slash) may (sudo) seeds prefix suffix log port address.
 BEGIN {
-	for (i = 1; i < ARGC; i++) { sub(/^.*\//, "", ARGV[i]); pid[i] = ARGV[i] }
-	pids = ARGC - 1; ARGC = 1
 	R = ENVIRON["R"]; address = ENVIRON["address"]
 	srand(); print "now " srand() # the clock, without a process
 	n = split(ENVIRON["seeds"], s, " ")
@@ -14,6 +13,7 @@ function seed(p) { if (p + 0 > 1) ours[p + 0] = 1 }
 
 # Sockets whose processes we may not see are hidden, but perhaps not for sudo.
 /^(hidden|[0-9]+)$/ { heard[$1] = 1; next }
+/^\/proc\/[0-9]+\/stat:/ { split($0, a, "/"); stat(a[3], substr($0, index($0, ":") + 1)); next }
 /^l/ { if (i = index($0, " -> " R)) { n = split(substr($0, 1, i - 1), w, "/"); seed(w[n-1]) } next }
 { hear($0, heard) }
 function hear(line, list,    f, a) {
@@ -28,12 +28,10 @@ function hear(line, list,    f, a) {
 	}
 }
 
-# Fields of stat are counted behind the last ")": a command's name may hold anything.
-function stat(p,    f, t, l, w) {
-	f = "/proc/" p "/stat"
-	while ((getline l < f) > 0) t = t l " "
-	close(f)
-	if (t == "") return
+# Fields of stat are counted behind the last ")": a command's name may hold anything,
+# ends of lines too.
+function stat(p, line,    t, w) {
+	t = text[p] = text[p] line " "
 	sub(/^.*\) /, "", t)
 	split(t, w, " ")
 	parent[p] = w[2]; state[p] = w[1]; row[p] = p " " w[2] " " w[20] " " w[1] " " w[9]
@@ -45,19 +43,6 @@ function under(p, t) {
 	t = substr(t, length(R) + 1); sub(/\/.*$/, "", t); sub(/ \(deleted\)$/, "", t)
 	if (t != "" && !((p, t) in seen)) { seen[p, t] = 1; print "in " p " " t }
 }
-function maps(p,    f, t, i) {
-	f = "/proc/" p "/maps"
-	while ((getline t < f) > 0) if (i = index(t, " " R)) under(p, substr(t, i + 1))
-	close(f)
-}
-
-# Who it runs as, and what it does about signals.
-function status(p,    f, t, w) {
-	f = "/proc/" p "/status"
-	while ((getline t < f) > 0) if (t ~ /^(Uid|SigIgn|SigCgt):/) { split(t, w, /[:\t]+/); print "status " p " " w[1] " " w[2] }
-	close(f)
-}
-
 # take reads a line of stat, ls or grep -H.
 function take(t,    i, n, w, a) {
 	if (t ~ /^[0-9]+:[0-9]+ [0-9]+ \//) {
@@ -68,7 +53,9 @@ function take(t,    i, n, w, a) {
 	} else if (t ~ /^\/proc\/[0-9]+\/fd\/:$/) {
 		split(t, a, "/"); fd = a[3]
 	} else if (t ~ /^\/proc\/[0-9]+\/maps:/) {
-		split(t, a, "/"); under(a[3], substr(t, index(t, " " R) + 1))
+		if (i = index(t, " " R)) { split(t, a, "/"); under(a[3], substr(t, i + 1)) }
+	} else if (t ~ /^\/proc\/[0-9]+\/status:(Uid|SigIgn|SigCgt):/) { # who it runs as, what it does about signals
+		split(t, a, "/"); split(t, w, /[:\t]+/); print "status " a[3] " " w[2] " " w[3]
 	} else if (i = index(t, " -> ")) {
 		n = split(substr(t, 1, i - 1), w, " "); split(w[n], a, "/"); t = substr(t, i + 4)
 		if (a[4] == "exe") print "exe " a[3] " " t
@@ -90,25 +77,23 @@ END {
 	for (p in heard) { print "listen " p; seed(p) }
 
 	# Of all processes ours, with all that descend from them.
-	for (i = 1; i <= pids; i++) stat(pid[i])
-	for (p in ours) if (!(p in row)) stat(p)
 	do { more = 0
 		for (p in parent) if (!(p in ours) && parent[p] in ours) { ours[p] = 1; more = 1 }
 	} while (more)
 	for (p in ours) if (p in row) {
 		print "proc " row[p]
 		if (state[p] == "Z") continue
-		live[p] = 1; exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"
+		live[p] = 1; read = read " /proc/" p "/maps /proc/" p "/status"; exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"
 	}
 
 	# What runs in them: executable, its inode, directory, files.
-	run("stat -Lc '%d:%i %s %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null"))
-	for (p in live) { maps(p); status(p) }
+	run("stat -Lc '%d:%i %s %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e \" $R\"" read))
 	exes = links = mapped = ""
 	for (p in live) if (!(p in light)) {
 		exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"; mapped = mapped " /proc/" p "/maps"
 	}
-	if (exes == "" || !ENVIRON["may"]) exit
 	sudo = "timeout 10 sudo -n "
-	run("exec 2>/dev/null; " sudo "stat -Lc '%d:%i %s %n'" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
+	if (exes != "" && ENVIRON["may"])
+		run("exec 2>/dev/null; " sudo "stat -Lc '%d:%i %s %n'" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
+	print "told"
 }

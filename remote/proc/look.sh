@@ -82,6 +82,7 @@ export R may seeds prefix suffix log port address
 {
   if command -v ss >/dev/null 2>&1; then ss -ltnpH "sport = :$port"; else without_ss; fi
   ls -ldn /proc/[0-9]*/exe
-} 2>/dev/null | awk "$tell" /proc/[0-9]*
+  grep -Hs '' /proc/[0-9]*/stat
+} 2>/dev/null | awk "$tell"
 [ ! -s "$notes" ] || echo "command $(tail -n 1 "$notes" 2>/dev/null)"
 echo end

@@ -37,7 +37,7 @@ const (
 
 func look(t *testing.T, c *Config, text string) facts {
 	t.Helper()
-	f, complete := parse([]byte(entries+text+"end\n"), c)
+	f, complete := parse([]byte(entries+text+"told\nend\n"), c)
 	if !complete {
 		t.Fatalf("cut short: %q", text)
 	}
