@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 func around(m *testing.M) int {
 	os.Setenv("FLEET", fmt.Sprintf("e%d", os.Getpid()%10000))
-	args := []string{"up", "-n", "4"}
+	args := []string{"up", "-n", "4", "-b", fmt.Sprint(len(edges()))}
 	if os.Getenv("FLIPDEPLOY_RETRIES0") != "" {
 		args = append(args, "--retries0")
 	}
@@ -57,6 +57,14 @@ func around(m *testing.M) int {
 		return 1
 	}
 	return m.Run()
+}
+
+// edges are the fleet's balancers; tests that need two ask for them by environment.
+func edges() []string {
+	if os.Getenv("FLIPDEPLOY_BALANCERS") == "2" {
+		return []string{"edge1", "edge2"}
+	}
+	return []string{"edge1"}
 }
 
 // tune shortens what a bad release would have the tests wait for.
@@ -166,18 +174,27 @@ func rollout(t *testing.T, version, mode string, more ...string) run {
 // fresh brings every host, out or in, to serve v0 with no history left behind.
 func fresh(t *testing.T) {
 	t.Helper()
-	mustVerb(t, "exec", "edge1", "sh", "-c", "rm -rf /var/lib/flipdeploy/shop")
-	for _, h := range []string{"web1", "web2", "web3", "web4"} {
-		haproxy(t, "set server shop/"+h+" state ready")
+	for _, e := range edges() {
+		mustVerb(t, "exec", e, "sh", "-c", "rm -rf /var/lib/flipdeploy/shop")
+		for _, h := range webs {
+			on(t, e, "set server shop/"+h+" state ready")
+		}
 	}
 	mustVerb(t, "seed", "v0")
-	await(t, "four hosts in rotation", func() bool { return strings.Count(haproxy(t, "show servers state shop"), " 2 0 1 1 ") >= 4 })
+	for _, e := range edges() {
+		await(t, "four hosts in rotation", func() bool { return strings.Count(on(t, e, "show servers state shop"), " 2 0 1 1 ") >= 4 })
+	}
 }
 
-// haproxy says something to the balancer by hand.
+// haproxy says something to the first balancer by hand.
 func haproxy(t *testing.T, words string) string {
 	t.Helper()
-	return mustVerb(t, "exec", "edge1", "sh", "-c", "echo '"+words+"' | socat -t5 - UNIX-CONNECT:/run/haproxy/admin.sock")
+	return on(t, "edge1", words)
+}
+
+func on(t *testing.T, edge, words string) string {
+	t.Helper()
+	return mustVerb(t, "exec", edge, "sh", "-c", "echo '"+words+"' | socat -t5 - UNIX-CONNECT:/run/haproxy/admin.sock")
 }
 
 // A watched span is load and oracle over some work.
@@ -200,12 +217,23 @@ type watched struct {
 func under(t *testing.T, work func()) watched {
 	t.Helper()
 	var w watched
-	load := start(t, "load", "-url", "http://10.77.0.2", "-json")
-	oracle := start(t, "oracle", "-address", "10.77.0.2:9999", "-backend", "shop", "-json")
+	target := []string{"-json"}
+	var oracles []*background
+	for i := range edges() {
+		target = append(target, "-url", fmt.Sprintf("http://10.77.0.%d", i+2))
+		oracles = append(oracles, start(t, "oracle", "-address", fmt.Sprintf("10.77.0.%d:9999", i+2), "-backend", "shop", "-json"))
+	}
+	load := start(t, "load", target...)
 	time.Sleep(time.Second)
 	work()
 	time.Sleep(time.Second)
-	oracle.stop(t, &w.Oracle)
+	for i := range oracles { // the worst of what they saw
+		one := w.Oracle
+		oracles[i].stop(t, &one)
+		if i == 0 || one.MinServing < w.Oracle.MinServing || one.MaxOut > w.Oracle.MaxOut {
+			w.Oracle = one
+		}
+	}
 	load.stop(t, &w.Load)
 	t.Logf("load: %d served, %d failed, %v; oracle: least serving %d, most out %d in %d samples",
 		w.Load.Served, w.Load.Failed, w.Load.Versions, w.Oracle.MinServing, w.Oracle.MaxOut, w.Oracle.Samples)
@@ -269,16 +297,23 @@ var mark = regexp.MustCompile(`\S+`)
 // noneLeft: no mark, no lock, every host in rotation.
 func noneLeft(t *testing.T) {
 	t.Helper()
-	if marks := mustVerb(t, "exec", "edge1", "sh", "-c", "ls /var/lib/flipdeploy/shop/own 2>/dev/null || true"); mark.MatchString(marks) {
-		t.Errorf("marks left: %s", marks)
+	for _, e := range edges() {
+		noneLeftOn(t, e)
 	}
-	if out := mustVerb(t, "exec", "edge1", "sh", "-c", "flock -n /var/lib/flipdeploy/shop/lease echo free || true"); strings.TrimSpace(out) != "free" {
-		t.Errorf("the lock is still held")
+}
+
+func noneLeftOn(t *testing.T, edge string) {
+	t.Helper()
+	if marks := mustVerb(t, "exec", edge, "sh", "-c", "ls /var/lib/flipdeploy/shop/own 2>/dev/null || true"); mark.MatchString(marks) {
+		t.Errorf("%s: marks left: %s", edge, marks)
 	}
-	for line := range strings.Lines(haproxy(t, "show servers state shop")) {
+	if out := mustVerb(t, "exec", edge, "sh", "-c", "flock -n /var/lib/flipdeploy/shop/lease echo free || true"); strings.TrimSpace(out) != "free" {
+		t.Errorf("%s: the lock is still held", edge)
+	}
+	for line := range strings.Lines(on(t, edge, "show servers state shop")) {
 		f := strings.Fields(line)
 		if len(f) > 8 && strings.HasPrefix(f[3], "web") && (f[6] != "0" || f[5] != "2") {
-			t.Errorf("%s: admin state %s, operational %s", f[3], f[6], f[5])
+			t.Errorf("%s: %s: admin state %s, operational %s", edge, f[3], f[6], f[5])
 		}
 	}
 }

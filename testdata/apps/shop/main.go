@@ -74,22 +74,38 @@ func run(listen, pidFile string) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	also, err := second(upg)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
 	if mode == "hangs" {
 		log.Print("waiting for the cache to warm up")
 		<-upg.Exit()
 		return nil
 	}
-	return serve(upg, ln)
+	return serve(upg, append(also, ln)...)
 }
 
-func serve(upg *tableflip.Upgrader, ln net.Listener) error {
+// second is the other port of the shop, for fleets that want two.
+func second(upg *tableflip.Upgrader) ([]net.Listener, error) {
+	addr := os.Getenv("SHOP_ALSO")
+	if addr == "" {
+		return nil, nil
+	}
+	ln, err := upg.Listen("tcp", addr)
+	return []net.Listener{ln}, err
+}
+
+func serve(upg *tableflip.Upgrader, listeners ...net.Listener) error {
 	srv := &http.Server{Handler: handler()}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	failed := make(chan error, len(listeners))
+	for _, ln := range listeners {
+		go func() { failed <- srv.Serve(ln) }()
+	}
 	if err := upg.Ready(); err != nil {
 		return fmt.Errorf("ready: %w", err)
 	}
-	log.Printf("serving on %s", ln.Addr())
+	log.Printf("serving on %s", listeners[len(listeners)-1].Addr())
 	if mode == "latedeath" {
 		time.AfterFunc(lateDeath, func() { log.Fatal("out of licence seats, giving up") })
 	}
