@@ -94,7 +94,11 @@ func (h foretoldHost) runs() string {
 
 func (h foretoldHost) willRun() string {
 	switch {
-	case h.Out != "" && !h.Changes:
+	case h.Skip != "":
+		return "left alone: " + h.Skip
+	case h.InPlace && h.Changes:
+		return h.To + ", and stays out: " + h.Out
+	case h.Out != "":
 		return "left out: " + h.Out
 	case !h.Changes:
 		return "the same"
@@ -149,6 +153,7 @@ func (f foretold) failureWords() string {
 	what := map[deploy.Failure]string{
 		deploy.FailRollback: "every changed host goes back to what it ran",
 		deploy.FailPause:    "the host goes back to what it ran, and the run pauses",
+		deploy.FailContinue: "the host goes back to what it ran, and the others go on",
 	}[f.OnFailure]
 	if f.NoUndo {
 		what = "the host stays out as it is, and the run pauses"

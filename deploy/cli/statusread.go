@@ -2,16 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
-	"github.com/flipdeploy/flipdeploy/deploy/health"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
-	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
 // status reads the fleet, all machines side by side, as far as it can be read. No
@@ -114,93 +111,4 @@ func (a *asking) readState(ctx context.Context, stores []*state.Store, st *fleet
 	if open != nil && !underWay {
 		st.Unfinished = &openStatus{open.Rollout, open.Mode, open.Revision, open.Previous}
 	}
-}
-
-func (a *asking) readHosts(ctx context.Context, edges, webs []error, p *problems) []hostStatus {
-	seats := a.readSeats(ctx, edges, p)
-	probe := a.vantages(edges)
-	all := make([]hostStatus, len(a.inv.Hosts))
-	_ = eachIndex(a.hostList(), func(i int, h *host) error {
-		all[i] = hostStatus{Name: h.name, Reachable: webs[i] == nil, LBs: a.seatsOf(h.name, seats)}
-		_ = both(
-			func() error { p.add(h.name, or2(webs[i], func() error { return all[i].ask(ctx, h) })); return nil },
-			func() error { p.add(h.name, all[i].probe(ctx, probe, h.name)); return nil },
-		)
-		return nil
-	})
-	return all
-}
-
-func or2(err error, next func() error) error {
-	if err != nil {
-		return err
-	}
-	return next()
-}
-
-// ask learns what the host runs.
-func (h *hostStatus) ask(ctx context.Context, from *host) error {
-	r, err := from.Running(ctx)
-	if err != nil {
-		return err
-	}
-	h.Release, h.Running = r.Release, r.Release != ""
-	if !h.Running {
-		h.Release, err = from.Current(ctx)
-	}
-	if h.Release != site.Unmanaged {
-		h.Revision = deploy.RevisionOf(h.Release)
-	}
-	return err
-}
-
-func (h *hostStatus) probe(ctx context.Context, c *checker, host string) error {
-	if len(c.from[host]) == 0 {
-		return errors.New("nobody is there to ask it for its health")
-	}
-	err := c.Probe(ctx, host)
-	h.Healthy, h.asked = err == nil, true
-	return err
-}
-
-// vantages is the checker with those only that can be reached.
-func (a *asking) vantages(edges []error) *checker {
-	dead := map[string]bool{}
-	for i, err := range edges {
-		dead[a.lbs[i].name] = err != nil
-	}
-	c := &checker{check: a.checker.check, own: a.checker.own, auto: a.checker.auto, warn: func(_, _, _ string) {}, from: map[string][]health.Vantage{}}
-	for host, all := range a.checker.from {
-		for _, v := range all {
-			if !dead[v.Name] {
-				c.from[host] = append(c.from[host], v)
-			}
-		}
-	}
-	return c
-}
-
-// readSeats asks every balancer that was reached where hosts stand.
-func (a *asking) readSeats(ctx context.Context, edges []error, p *problems) []map[string]deploy.Seat {
-	seats := make([]map[string]deploy.Seat, len(a.lbs))
-	_ = eachIndex(a.lbs, func(i int, b *balancer) (err error) {
-		if edges[i] == nil {
-			seats[i], err = b.Seats(ctx)
-			p.add(b.name, err)
-		}
-		return nil
-	})
-	return seats
-}
-
-func (a *asking) seatsOf(host string, seats []map[string]deploy.Seat) []seatStatus {
-	all := []seatStatus{}
-	for i, b := range a.lbs {
-		s := seatStatus{LB: b.name, State: deploy.StateUnknown}
-		if seat, ok := seats[i][host]; ok {
-			s.State, s.Sessions, s.Owner = seat.State, seat.Sessions, seat.Owner
-		}
-		all = append(all, s)
-	}
-	return all
 }
