@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -12,11 +13,16 @@ type Amount struct {
 	Percent bool
 }
 
+var tooLarge = regexp.MustCompile(`^[0-9]{7,}$`)
+
 // ParseAmount reads "3" and "25%", as files and flags have them.
 func ParseAmount(s string) (Amount, error) {
 	digits, percent := strings.CutSuffix(s, "%")
 	n, err := strconv.ParseUint(digits, 10, 31)
-	if err != nil || len(digits) > 9 {
+	if tooLarge.MatchString(digits) {
+		return Amount{}, fmt.Errorf("%s is more than any fleet has", quote(s))
+	}
+	if err != nil {
 		return Amount{}, fmt.Errorf(`%s is not an amount: write 3 or "25%%"`, quote(s))
 	}
 	if percent && n > 100 {

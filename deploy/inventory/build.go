@@ -81,7 +81,8 @@ func (b *builder) artifact(s section) string {
 	case v == "" || strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "s3://"):
 		return v
 	case ok:
-		s.fault("artifact", quote(scheme+"://")+" is not known: a path, https:// or s3://", "")
+		s.fault("artifact", quote(scheme+"://")+" is not known: a path, https:// or s3://", map[string]string{
+			"file": "give the path alone", "http": "what http:// brings cannot be trusted: use https://"}[scheme])
 		return ""
 	}
 	v, wrong := b.local(v)

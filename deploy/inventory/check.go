@@ -29,13 +29,33 @@ func (c *checker) table(n *node) {
 }
 
 func (c *checker) unknown(parent, name string, n *node) {
-	t := "unknown key " + quote(name)
-	if m := meant(name, siblings(parent)); m != "" {
+	t, known := "unknown key "+quote(name), siblings(parent)
+	m := affixed(parent, name, known)
+	for _, find := range []func() string{func() string { return meant(name, known) }, func() string { return elsewhere(name) }} {
+		if m == "" {
+			m = find()
+		}
+	}
+	switch {
+	case m != "":
 		t += fmt.Sprintf(": did you mean %q?", m)
-	} else if m := elsewhere(name); m != "" {
-		t += fmt.Sprintf(": did you mean %q?", m)
+	case parent == "":
+		t += ": there are " + strings.Join(known, ", ")
+	default:
+		t += fmt.Sprintf(": [%s] has %s", parent, strings.Join(known, ", "))
 	}
 	c.add(n.at, n.key, t, "")
+}
+
+// affixed finds ssh_port in [[host]] for port of [ssh], and port in [ssh] for
+// ssh_port of [[host]].
+func affixed(parent, name string, known []string) string {
+	for _, try := range []string{"ssh_" + name, strings.TrimPrefix(name, parent+"_")} {
+		if slices.Contains(known, try) {
+			return try
+		}
+	}
+	return ""
 }
 
 // elsewhere finds a key of that very name in another table.
@@ -50,7 +70,7 @@ func elsewhere(name string) string {
 
 func (c *checker) value(n *node, s spec) {
 	if want := wrongType(n, s); want != "" {
-		c.spoil(n, fmt.Sprintf("wants %s, not %s", want, describe(n, s.kind)), "")
+		c.spoil(n, fmt.Sprintf("wants %s, not %s", want, describe(n, s.kind)), mended(n, s))
 		return
 	}
 	switch s.kind {
@@ -88,9 +108,11 @@ func (c *checker) strings(n *node, s spec) {
 // control refuses what a terminal or a log would act on: control bytes, and
 // marks that turn the direction of text.
 func (c *checker) control(n *node, t string) {
+	nth := 0
 	for _, r := range t {
+		nth++
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
-			c.spoil(n, fmt.Sprintf("holds the control character %U", r), "")
+			c.spoil(n, fmt.Sprintf("character %d is %U, a control character", nth, r), "take it out")
 			return
 		}
 	}

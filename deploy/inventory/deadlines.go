@@ -24,18 +24,19 @@ func (inv *Inventory) late() []lateness {
 	h, r := inv.Health, inv.Rollout
 	if least := time.Duration(h.Rise-1) * h.Interval; h.Deadline <= least {
 		list = append(list, lateness{"health.deadline",
-			fmt.Sprintf("%s must be more than %s: %d answers, %s apart", h.Deadline, least, h.Rise, h.Interval), ""})
+			fmt.Sprintf("%s must be more than %s: %d answers, %s apart", brief(h.Deadline), brief(least), h.Rise, brief(h.Interval)), longer("health.deadline", least)})
 	}
 	if sum := inv.hostTime(); r.HostDeadline <= sum {
 		list = append(list, lateness{"rollout.host_deadline",
 			fmt.Sprintf("%s must be more than %s: drain %s + reload %s + settle %s + health %s + lb_ready %s + bake %s",
-				r.HostDeadline, sum, r.DrainTimeout, inv.Reload.Timeout, inv.Reload.Settle, h.Deadline, r.LBReadyTimeout, r.Bake),
-			longer("host_deadline", sum)})
+				brief(r.HostDeadline), brief(sum), brief(r.DrainTimeout), brief(inv.Reload.Timeout), brief(inv.Reload.Settle),
+				brief(h.Deadline), brief(r.LBReadyTimeout), brief(r.Bake)),
+			longer("rollout.host_deadline", sum)})
 	}
 	if twice := 2 * r.HostDeadline; r.ProgressDeadline <= twice {
 		list = append(list, lateness{"rollout.progress_deadline",
-			fmt.Sprintf("%s must be more than %s: two host_deadlines", r.ProgressDeadline, twice),
-			longer("progress_deadline", twice)})
+			fmt.Sprintf("%s must be more than %s: two host_deadlines", brief(r.ProgressDeadline), brief(twice)),
+			longer("rollout.progress_deadline", twice)})
 	}
 	return list
 }
@@ -46,8 +47,13 @@ func (inv *Inventory) hostTime() time.Duration {
 	return r.DrainTimeout + inv.Reload.Timeout + inv.Reload.Settle + inv.Health.Deadline + r.LBReadyTimeout + r.Bake
 }
 
+// longer is the next full minute, or second where minutes are far too many.
 func longer(key string, d time.Duration) string {
-	return fmt.Sprintf("set rollout.%s = %q", key, (d.Truncate(time.Minute) + time.Minute).String())
+	step := time.Minute
+	if d < 10*time.Second {
+		step = time.Second
+	}
+	return fmt.Sprintf("set %s = %q", key, brief(d.Truncate(step)+step))
 }
 
 // deadlines adds those that are too short. A sum with a fault in it says nothing.

@@ -18,7 +18,7 @@ func (c *checker) expand(n *node, t string) string {
 	return envRef.ReplaceAllStringFunc(t, func(ref string) string {
 		m := envName.FindStringSubmatch(ref)
 		if m == nil {
-			c.spoil(n, quote(ref)+" is not ${env:NAME}", "")
+			c.spoil(n, quote(ref)+" is not ${env:NAME}", nearEnv(ref))
 			return ""
 		}
 		v, ok := c.env(m[1])
@@ -28,6 +28,16 @@ func (c *checker) expand(n *node, t string) string {
 		return v
 	})
 }
+
+// nearEnv is ref as it was probably meant.
+func nearEnv(ref string) string {
+	if m := almostEnv.FindStringSubmatch(ref); m != nil {
+		return "write ${env:" + m[1] + "}"
+	}
+	return ""
+}
+
+var almostEnv = regexp.MustCompile(`^\$\{(?:[Ee][Nn][Vv][:.])?([A-Za-z_][A-Za-z0-9_]{0,63})\}?$`)
 
 // local makes a path of this machine absolute: ~/ is the home directory, the
 // rest is relative to the file.

@@ -56,7 +56,7 @@ func (e *FaultsError) line(f Fault) string {
 		parts = append(parts, printable(e.Path))
 	}
 	if f.Key != "" {
-		parts = append(parts, f.Key)
+		parts = append(parts, cut(f.Key))
 	}
 	text := f.Text
 	if f.Hint != "" && len(e.Faults) > 1 {

@@ -122,3 +122,56 @@ func TestWantFilesHaveTheirFile(t *testing.T) {
 		}
 	}
 }
+
+// Fewer would mean that some went missing.
+func TestThereAreManyBadFiles(t *testing.T) {
+	entries, err := os.ReadDir(filepath.Join(files, "bad"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad, names := 0, map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	for name := range names {
+		stem, isWant := strings.CutSuffix(name, ".want")
+		stem, isFile := strings.CutSuffix(stem, ".toml")
+		switch {
+		case isFile && !isWant:
+			bad++
+		case !isWant:
+			t.Errorf("%s is neither an inventory nor what is said of it", name)
+		}
+		if !names[stem+".toml"] || !names[stem+".want"] {
+			t.Errorf("%s stands alone", name)
+		}
+	}
+	if bad < 60 {
+		t.Errorf("only %d bad inventories", bad)
+	}
+}
+
+// Every text has a place or a key, no fault stands twice, and none is without words.
+func TestBadFilesAreToldWell(t *testing.T) {
+	setting(t)
+	paths, _ := filepath.Glob(filepath.Join(files, "bad", "*.toml"))
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Parse(data, "inventory.toml")
+		refusedWell(t, err)
+		seen := map[Fault]bool{}
+		for _, f := range err.(*FaultsError).Faults {
+			where := filepath.Base(path) + ": " + f.Key + ": " + f.Text
+			if seen[f] || f.Text == "" || f.Line == 0 && f.Key == "" && !strings.Contains(f.Text, "UTF-16") {
+				t.Error(where)
+			}
+			if lines := strings.Count(string(data), "\n") + 1; f.Line > lines {
+				t.Errorf("%s: line %d of %d", where, f.Line, lines)
+			}
+			seen[f] = true
+		}
+	}
+}

@@ -47,5 +47,8 @@ func parseHop(v string) (Jump, string) {
 		j.Host, j.Port = h, n
 	}
 	j.Host = unbracket(j.Host)
+	if strings.Contains(j.Host, "@") {
+		return j, hostName(j.Host)
+	}
 	return j, address(j.Host)
 }

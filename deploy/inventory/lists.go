@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,14 +12,37 @@ import (
 
 // parseDuration reads what Go writes, and says it in our words when it cannot.
 func parseDuration(s string) (time.Duration, string) {
-	if _, err := strconv.ParseFloat(s, 64); err == nil && s != "0" {
-		return 0, fmt.Sprintf("%s has no unit: write %q", quote(s), s+"s")
-	}
 	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Sprintf(`%s is not a duration: write "1m30s", "500ms"`, quote(s))
+	switch {
+	case err == nil:
+		return d, ""
+	case unitless.MatchString(s):
+		return 0, fmt.Sprintf("%s has no unit: write %q", quote(s), s+"s")
+	case goDuration.MatchString(s):
+		return 0, fmt.Sprintf("%s is longer than %s", quote(s), brief(maxDuration))
+	case inDays.MatchString(s):
+		n, _ := strconv.Atoi(inDays.FindStringSubmatch(s)[1])
+		return 0, fmt.Sprintf(`%s is in days: write "%dh"`, quote(s), 24*n)
 	}
-	return d, ""
+	return 0, fmt.Sprintf(`%s is not a duration: write it like "1m30s" or "500ms"; units are ms, s, m, h`, quote(s))
+}
+
+var (
+	unitless   = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?$`)
+	goDuration = regexp.MustCompile(`^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$`)
+	inDays     = regexp.MustCompile(`^([0-9]{1,4})d$`)
+)
+
+// brief is d as a person writes it: 5m, not 5m0s.
+func brief(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // items are the values of a key that may be one or several.
@@ -148,5 +172,5 @@ func statusClass(v any) (from, to int, wrong string) {
 			return from, from + 100, ""
 		}
 	}
-	return 0, 0, fmt.Sprintf(`%s is not a class of statuses like "2xx"`, quote(fmt.Sprint(v)))
+	return 0, 0, fmt.Sprintf(`%s is not a class of statuses: write "2xx", or 200 without quotes`, quote(fmt.Sprint(v)))
 }

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // machines reads all [[lb]] and [[host]].
 func (b *builder) machines() {
-	for _, s := range b.several("lb", "a balancer") {
+	for _, s := range b.several("lb", "a machine that runs HAProxy or nginx") {
 		b.inv.LBs = append(b.inv.LBs, b.lb(s))
 		b.lbFrom = append(b.lbFrom, s)
 	}
-	for _, s := range b.several("host", "a host") {
+	for _, s := range b.several("host", "a machine that runs the app") {
 		if len(b.inv.Hosts) > maxHosts {
 			break
 		}
@@ -65,8 +66,8 @@ func (b *builder) machine(s section) Machine {
 
 func (b *builder) lb(s section) LB {
 	l := LB{Machine: b.machine(s)}
-	l.Name = s.str("name", "", machineName)
-	l.Address = unbracket(s.str("address", "", address))
+	l.Name = s.str("name", "", lbName)
+	l.Address = oneWay(s.str("address", "", address))
 	s.need("kind", "haproxy or nginx")
 	s.need("upstream", "the pool that holds the hosts")
 	l.Kind = s.word("kind", "", "haproxy", "nginx")
@@ -83,7 +84,7 @@ func (b *builder) lb(s section) LB {
 func (b *builder) notHAProxy(s section, l LB) LB {
 	for _, key := range []string{"socket", "master_socket"} {
 		if s.has(key) {
-			s.fault(key, "is HAProxy's: this balancer is nginx", "")
+			s.fault(key, "is HAProxy's: this balancer is nginx", "leave it out")
 		}
 	}
 	l.Socket, l.MasterSocket = "", ""
@@ -106,7 +107,7 @@ func (b *builder) hosts(s section) []Host {
 	var list []Host
 	for i := 0; i < len(names) && i < len(addresses); i++ {
 		one := h
-		one.Name, one.Address = names[i], unbracket(addresses[i])
+		one.Name, one.Address = names[i], oneWay(addresses[i])
 		one.Backends = one.backends(backends, i)
 		list = append(list, one)
 	}
@@ -151,7 +152,7 @@ func canonical(hp string) string {
 		return hp
 	}
 	n, _ := strconv.Atoi(p)
-	return net.JoinHostPort(h, strconv.Itoa(n))
+	return net.JoinHostPort(oneWay(h), strconv.Itoa(n))
 }
 
 // spread reads a string that may hold a range; count is how many there must
@@ -177,10 +178,18 @@ func (s section) spreadNode(n *node, count int, rules []rule) []string {
 		}
 	}
 	if wrong != "" {
-		s.add(n.at, n.key, wrong, "")
+		s.add(n.at, n.key, wrong, rangeHint(n.val.(string)))
 		return nil
 	}
 	return list
+}
+
+// rangeHint helps where a range was meant and none was read.
+func rangeHint(s string) string {
+	if strings.ContainsAny(s, "[{") && !rangeRef.MatchString(s) && !strings.Contains(s, "]:") && !strings.Contains(s, "::") {
+		return `a range is written web[1:4] or web[01:04]`
+	}
+	return ""
 }
 
 // spreadAll reads one such string or several; nil without the key.

@@ -13,7 +13,7 @@ func meant(word string, known []string) string {
 		if strings.EqualFold(word, k) {
 			return k
 		}
-		if d := distance(strings.ToLower(word), k); d < least {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
 	}

@@ -73,8 +73,17 @@ func (s section) word(key, def string, known ...string) string {
 		if m := meant(v, known); m != "" {
 			return fmt.Sprintf("%s is not known: did you mean %q?", quote(v), m)
 		}
-		return fmt.Sprintf("%s is none of %s", quote(v), strings.Join(known, ", "))
+		return fmt.Sprintf("%s is none of %s", quote(v), strings.Join(few(known), ", "))
 	})
+}
+
+// few are the first of many words: a list of dozens is not read.
+func few(known []string) []string {
+	const most = 8
+	if len(known) <= most {
+		return known
+	}
+	return append(known[:most:most], "…")
 }
 
 func (s section) num(key string, def, least, most int) int {
@@ -110,11 +119,11 @@ func (s section) dur(key string, def, least time.Duration) time.Duration {
 	switch {
 	case wrong != "":
 	case d < 0:
-		wrong = fmt.Sprintf("%s is less than nothing", d)
+		wrong = fmt.Sprintf("%s is less than nothing", brief(d))
 	case d > maxDuration:
-		wrong = fmt.Sprintf("%s is longer than %s", d, maxDuration)
+		wrong = fmt.Sprintf("%s is longer than %s", brief(d), brief(maxDuration))
 	case d < least:
-		wrong = fmt.Sprintf("%s is too short: at least %s", d, least)
+		wrong = fmt.Sprintf("%s is too short: at least %s", brief(d), brief(least))
 	default:
 		return d
 	}

@@ -96,8 +96,8 @@ func TestRecheckJudgesWhatFlagsOverrode(t *testing.T) {
 	}
 	inv.Path = "i.toml"
 	inv.Rollout.Bake = 4 * time.Minute
-	want := "i.toml: rollout.host_deadline: 5m0s must be more than 7m2s: " +
-		"drain 30s + reload 1m0s + settle 2s + health 30s + lb_ready 1m0s + bake 4m0s"
+	want := "i.toml: rollout.host_deadline: 5m must be more than 7m2s: " +
+		"drain 30s + reload 1m + settle 2s + health 30s + lb_ready 1m + bake 4m"
 	if err := inv.Recheck(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,7 +28,7 @@ type node struct {
 func parseTree(data []byte) (*node, *Fault) {
 	var m map[string]any
 	if err := toml.Unmarshal(data, &m); err != nil {
-		return nil, syntaxFault(err)
+		return nil, syntaxFault(data, err)
 	}
 	return grow("", m, index(data), 0), nil
 }
@@ -72,26 +71,18 @@ func bare(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == ""
 }
 
-// syntaxFault says in our words where the file stops being TOML.
-func syntaxFault(err error) *Fault {
-	f := &Fault{Code: CodeInventory, Text: "not TOML: " + printable(strings.TrimPrefix(err.Error(), "toml: "))}
-	var de *toml.DecodeError
-	if errors.As(err, &de) {
-		f.Line, f.Col = de.Position()
-	}
-	if strings.Contains(f.Text, "already") {
-		f.Hint = "every key and table may stand once; several hosts are several [[host]]"
-	}
-	return f
-}
-
 // quote shows s as one printable word of bounded length.
 func quote(s string) string {
+	return strconv.Quote(cut(s))
+}
+
+// cut bounds what is shown of a word.
+func cut(s string) string {
 	const most = 80
 	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
+		return string(r[:most]) + "…"
 	}
-	return strconv.Quote(s)
+	return s
 }
 
 // printable shows s as it is, except for what a terminal would act on.

@@ -47,7 +47,10 @@ func (b *builder) unlikeHosts() {
 		s := b.hostFrom[i]
 		s.unlikeName(h.Machine, names, "host")
 		for _, be := range h.Backends {
-			if had, ok := backends.before(be, h.Machine); ok && had.Line != h.Line {
+			switch had, ok := backends.before(be, h.Machine); {
+			case ok && had.Name == h.Name && had.Line == h.Line:
+				s.once(s.source(), fmt.Sprintf("the backend %s stands here twice", be), "")
+			case ok:
 				s.once(s.source(), fmt.Sprintf("the backend %s is that of %s", be, had.said()), "")
 			}
 		}
