@@ -2,6 +2,7 @@ package lb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -134,7 +135,9 @@ type BusyError struct {
 	After    time.Duration
 	Arriving bool // new requests still came: sticky clients
 	Blind    bool // old workers could not be asked
-	cause    error
+	// OldWorkers of nginx could still send to the host.
+	OldWorkers int
+	cause      error
 }
 
 func newBusy(ctx context.Context, sessions int, since time.Time) *BusyError {
@@ -143,6 +146,8 @@ func newBusy(ctx context.Context, sessions int, since time.Time) *BusyError {
 
 func (e *BusyError) Error() string {
 	switch {
+	case e.OldWorkers > 0:
+		return fmt.Sprintf("still %d sessions, %d old nginx workers after %s", e.Sessions, e.OldWorkers, e.After)
 	case e.Sessions == 1:
 		return fmt.Sprintf("still 1 session after %s", e.After)
 	case e.Sessions == 0 && e.Blind:
@@ -164,6 +169,9 @@ func (e *BusyError) Hint() string {
 	if e.Blind {
 		return "set master_socket, so that old workers can be asked"
 	}
+	if e.OldWorkers > 0 {
+		return "raise drain_timeout, or see what old workers hold with `ss -tnp` on the balancer"
+	}
 	return "raise drain_timeout, or see what holds on with `show sess` on the balancer"
 }
 
@@ -172,4 +180,10 @@ func rounded(d time.Duration) time.Duration {
 		return d.Round(100 * time.Millisecond)
 	}
 	return d.Round(time.Millisecond)
+}
+
+// codeIs tells whether err carries a code.
+func codeIs(err error, code string) bool {
+	var c interface{ Code() string }
+	return errors.As(err, &c) && c.Code() == code
 }

@@ -171,6 +171,6 @@ func (h *HAProxy) Rig(cfg lb.HAProxyConfig, backends map[string]*Backend) *Rig {
 	}
 	return &Rig{
 		Driver: lb.NewHAProxy(cfg, Shell{}), Act: Shell{}, Addr: h.Addr, Backends: backends,
-		Reload: h.Reload, TakeOut: hand("maint"), PutBack: hand("ready"), Remind: true,
+		Reload: h.Reload, TakeOut: hand("maint"), PutBack: hand("ready"), Remind: true, Counts: true,
 	}
 }

@@ -35,6 +35,8 @@ type Rig struct {
 	TakeOut  func(host string) // by a person, behind the driver's back
 	PutBack  func(host string)
 	Remind   bool // a reload forgets who is out
+	Counts   bool // it counts errors for each host
+	Reopen   bool // it reloads, and busy keep-alive clients have to open a new connection
 }
 
 // A Factory starts a balancer in front of n fresh backends and ends both with t.

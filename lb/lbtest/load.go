@@ -7,12 +7,15 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // A Load is traffic that retries nothing: every error, every status but 200 and
-// every short body is a failure.
+// every short body is a failure. Told to reopen, it does what browsers do: a request
+// on a connection that was used before, closed without a byte of answer, is sent once
+// more on a new one.
 type Load struct {
 	addr  string
 	stop  chan struct{}
@@ -21,7 +24,16 @@ type Load struct {
 	done  map[string]int // by kind
 	by    map[string]int // by host that answered
 	fails []string
+
+	reopen atomic.Bool
+	again  atomic.Int64
 }
+
+// Reopen says whether closed keep-alive connections are opened anew.
+func (l *Load) Reopen(on bool) { l.reopen.Store(on) }
+
+// Reopened is how often that was needed.
+func (l *Load) Reopened() int64 { return l.again.Load() }
 
 // StartLoad sends keep-alive requests, requests on fresh connections and slow ones
 // to addr until Stop. Cookie is sent with each, when not empty.
@@ -60,7 +72,7 @@ func (l *Load) Stop(t testing.TB) {
 			t.Errorf("request failed: %s", f)
 		}
 	}
-	t.Logf("load: %v by %v, %d failed", l.done, l.by, len(l.fails))
+	t.Logf("load: %v by %v, %d reopened, %d failed", l.done, l.by, l.Reopened(), len(l.fails))
 }
 
 // By is how many requests host has answered.
@@ -71,30 +83,67 @@ func (l *Load) By(host string) int {
 }
 
 func (l *Load) client(kind, path, cookie string, keep bool, think time.Duration) {
-	var c net.Conn
-	var r *bufio.Reader
-	defer func() { drop(c) }()
+	k := &kept{addr: l.addr, path: path, cookie: cookie, keep: keep}
+	defer k.close()
 	for l.next(think) {
-		if c == nil {
-			var err error
-			if c, err = net.Dial("tcp", l.addr); err != nil {
-				l.count(kind, "", err)
-				continue
-			}
-			r = bufio.NewReader(c)
+		used := k.used
+		host, err := k.ask()
+		if err != nil && used && k.silent && l.reopen.Load() {
+			l.again.Add(1)
+			host, err = k.ask()
 		}
-		host, err := ask(c, r, path, cookie, keep)
 		l.count(kind, host, err)
-		if err != nil || !keep {
-			drop(c)
-			c = nil
-		}
 	}
 }
 
-func drop(c net.Conn) {
-	if c != nil {
-		c.Close()
+// A kept is one client's connection.
+type kept struct {
+	addr, path, cookie string
+	keep               bool
+
+	c      *counted
+	r      *bufio.Reader
+	used   bool // an answer came over it before
+	silent bool // the last request got not one byte
+}
+
+// A counted is a connection that knows how many bytes came.
+type counted struct {
+	net.Conn
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n += n
+	return n, err
+}
+
+// ask sends one request, on the connection that is there or a new one. After an error
+// there is none.
+func (k *kept) ask() (string, error) {
+	if k.c == nil {
+		c, err := net.Dial("tcp", k.addr)
+		if err != nil {
+			return "", err
+		}
+		k.c, k.used = &counted{Conn: c}, false
+		k.r = bufio.NewReader(k.c)
+	}
+	before := k.c.n
+	host, err := ask(k.c, k.r, k.path, k.cookie, k.keep)
+	k.silent = k.c.n == before
+	k.used = true
+	if err != nil || !k.keep {
+		k.c.Close()
+		k.c, k.used = nil, false
+	}
+	return host, err
+}
+
+func (k *kept) close() {
+	if k.c != nil {
+		k.c.Close()
 	}
 }
 

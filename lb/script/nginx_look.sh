@@ -1,0 +1,137 @@
+# Prints what nginx reads, who its workers are and what connections they hold. Wants
+# FD_MORE (patterns to read as well), FD_KNOWN (sha256 of texts not to be sent again),
+# FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_FACTS.
+
+# fd_patterns prints what the files on stdin may include: more than they do, as
+# comments and quotes are not looked at closely.
+fd_patterns() {
+	awk 'BEGIN { RS = ";" } match($0, /(^|[ \t\r\n{};])include[ \t\r\n]+[^ \t\r\n]+[ \t\r\n]*$/) {
+		s = substr($0, RSTART, RLENGTH); sub(/^.*include[ \t\r\n]+/, "", s); gsub(/[ \t\r\n]+$|["\047]/, "", s); print s }'
+}
+
+# fd_expand PATTERN prints its files in nginx's order.
+fd_expand() {
+	case $1 in /*) ;; *) set -- "${FD_CONF%/*}/$1" ;; esac
+	printf 'glob %s\n' "$1"
+	for fd_f in $1; do
+		[ ! -f "$fd_f" ] || printf 'path %s\n' "$fd_f"
+	done
+}
+
+fd_list() {
+	IFS=$fd_nl
+	fd_seen=$fd_nl
+	fd_new=$(printf 'glob %s\npath %s\n' "$FD_CONF" "$FD_CONF"; for fd_x in $FD_MORE; do fd_expand "$fd_x"; done)
+	while [ -n "$fd_new" ]; do
+		printf '%s\n' "$fd_new"
+		fd_next=
+		for fd_x in $fd_new; do
+			case $fd_x in path\ *) ;; *) continue ;; esac
+			fd_x=${fd_x#path }
+			case $fd_seen in *"$fd_nl$fd_x$fd_nl"*) continue ;; esac
+			fd_seen=$fd_seen$fd_x$fd_nl
+			fd_next="$fd_next$fd_x$fd_nl"
+		done
+		[ -n "$fd_next" ] || break
+		set -f
+		fd_pat=$(for fd_x in $fd_next; do fd_cat "$fd_x"; printf '\n;'; done | fd_patterns)
+		set -- $fd_pat
+		set +f
+		fd_new=$(for fd_x; do fd_expand "$fd_x"; done)
+	done
+}
+
+fd_sums() {
+	set --
+	for fd_x in $fd_paths; do
+		if [ -r "$fd_x" ]; then
+			set -- "$@" "$fd_x"
+		elif [ -n "$fd_su" ] && fd_root cat "$fd_x" >/dev/null 2>&1; then
+			fd_s=$(fd_cat "$fd_x" | sha256sum)
+			printf 'sum %s  %s\n' "${fd_s%% *}" "$fd_x"
+		else
+			printf 'closed %s\n' "$fd_x"
+		fi
+	done
+	[ $# = 0 ] || sha256sum "$@" 2>/dev/null | sed 's/^/sum /'
+}
+
+# fd_files prints times and sums of all files, and the texts that are not known.
+fd_files() {
+	set -f
+	IFS=$fd_nl
+	fd_all=$(set +f; fd_list)
+	printf '%s\n' "$fd_all"
+	fd_paths=$(printf '%s\n' "$fd_all" | sed -n 's/^path //p' | sort -u)
+	set -- $fd_paths
+	stat -L -c 'file %.9Y %.9Z %d:%i %s %n' "$@" 2>/dev/null
+	stat -c 'link %.9Y %F %n' "$@" 2>/dev/null
+	fd_sum=$(fd_sums)
+	printf '%s\n' "$fd_sum"
+	for fd_x in $fd_sum; do
+		case $fd_x in sum\ *) ;; *) continue ;; esac
+		fd_x=${fd_x#sum }
+		case " $FD_KNOWN " in *" ${fd_x%% *} "*) continue ;; esac
+		fd_x=${fd_x#*  }
+		printf 'text %s %s\n' "$(fd_cat "$fd_x" | wc -c | tr -d ' ')" "$fd_x"
+		fd_cat "$fd_x"
+		printf '\n'
+	done
+	set +f
+	unset IFS
+}
+
+# fd_socks prints the connections to the hosts' ports that the workers hold. Where
+# their descriptors may not be seen, those of the workers' user.
+fd_socks() {
+	[ -n "$FD_PORTS" ] && [ -n "$fd_pids" ] || return 0
+	set --
+	fd_hidden=
+	for fd_p in $fd_pids; do
+		set -- "$@" "/proc/$fd_p/fd"
+		[ -r "/proc/$fd_p/fd" ] || fd_hidden=1
+	done
+	fd_first=${fd_pids# }
+	fd_first=${fd_first%% *}
+	{
+		if [ -n "$fd_hidden" ]; then
+			printf 'uid %s\n' "$(stat -c %u "/proc/$fd_first")"
+		else
+			ls -l "$@" | awk '/^\/proc\// { split($0, a, "/"); pid = a[3] } match($0, /socket:\[[0-9]+\]/) { print "fd", substr($0, RSTART + 8, RLENGTH - 9), pid } END { print "fd 0 0" }'
+		fi
+		cat "/proc/$fd_first/net/tcp" "/proc/$fd_first/net/tcp6" 2>/dev/null
+	} 2>/dev/null | awk -v ports=" $FD_PORTS " -v one="$fd_first" -v many=$# '
+		$1 == "uid" { uid = $2; byuid = 1; next }
+		$1 == "fd" { pid[$2] = many == 1 ? one : $3; next }
+		$4 !~ /^0[1238]$/ { next }
+		{ n = split($3, r, ":") }
+		index(ports, " " r[n] " ") && (byuid ? $8 == uid : $10 in pid) { print "sock", byuid ? "-" : pid[$10], $3, $10 }'
+	[ -z "$fd_hidden" ] || printf 'hidden\n'
+}
+
+fd_facts() {
+	fd_v=$(nginx -V 2>&1) || fd_v=$($fd_bin -V 2>&1)
+	printf '%s\n' "$fd_v" | sed -n 's/^nginx version: /version /p; s/^configure arguments:/configure/p'
+}
+
+fd_look() {
+	printf '== nginx\n'
+	[ "$FD_FACTS" != 1 ] || fd_facts
+	if [ -n "$FD_PID" ]; then
+		fd_master
+		fd_workers
+		printf 'master %s\nbin %s\n' "$fd_mt" "$fd_bin"
+		for fd_w in $fd_live; do printf 'worker live %s\n' "$fd_w"; done
+		for fd_w in $fd_old; do printf 'worker old %s\n' "$fd_w"; done
+		printf 'clock %s ' "$(date +%s.%N)"
+		(fd_l= && read -r fd_l </proc/self/stat && fd_l=${fd_l##*) } && set -- $fd_l && printf '%s\n' "${20}")
+		fd_socks
+	fi
+	for fd_n in $FD_NAMES; do
+		getent ahosts "$fd_n" 2>/dev/null | awk -v n="$fd_n" '!seen[$1]++ { print "name", n, $1 }'
+	done
+	[ -z "$FD_PROBES" ] || fd_probe
+	fd_files
+	printf '== end\n'
+}
+fd_look
