@@ -89,6 +89,8 @@ type Running struct {
 	Release string // release id; "" when no process runs, "?" when it is none of ours
 	PID     int
 	Detail  string
+	Adopts  string // what was found here and becomes Release while staging
+	NoWay   string // why what was found cannot be come back to
 }
 
 // A Host is a machine that runs the app.

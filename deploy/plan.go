@@ -69,6 +69,8 @@ type PlannedHost struct {
 	Skip    string `json:"skip,omitempty"`     // why this run has nothing to do with it
 	Unread  bool   `json:"unread,omitempty"`   // skipped, since it could not be reached
 	Again   bool   `json:"again,omitempty"`    // a new process though the release is the same
+	Adopts  string `json:"adopts,omitempty"`   // what was found here and becomes From while staging
+	NoWay   string `json:"no_way,omitempty"`   // why From cannot be come back to
 }
 
 // Changes tells whether the plan has anything to do on the host.

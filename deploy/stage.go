@@ -43,16 +43,20 @@ func StageAll(ctx context.Context, p Plan, hosts map[string]Host, release func(i
 			if n == 0 && size > 0 { // nothing to send: the bar has that much less to wait for
 				say(Event{Host: h.Name, Phase: Staging, Bytes: size})
 			}
-			say(Event{Host: h.Name, Phase: Staged, Detail: staged(h.To, n), ElapsedMS: time.Since(began).Milliseconds()})
+			say(Event{Host: h.Name, Phase: Staged, Detail: staged(h, n), ElapsedMS: time.Since(began).Milliseconds()})
 		})
 	}
 	wg.Wait()
 	return sent.Load(), errors.Join(errs...)
 }
 
-func staged(id string, sent int64) string {
-	if sent == 0 {
-		return RevisionOf(id) + " was there"
+func staged(h PlannedHost, sent int64) string {
+	text := RevisionOf(h.To) + " was there"
+	if sent > 0 {
+		text = fmt.Sprintf("%s, %.1f MB", RevisionOf(h.To), float64(sent)/1e6)
 	}
-	return fmt.Sprintf("%s, %.1f MB", RevisionOf(id), float64(sent)/1e6)
+	if h.Adopts != "" {
+		text += "; what was found is kept as " + h.From
+	}
+	return text
 }

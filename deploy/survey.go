@@ -118,7 +118,7 @@ func (s Survey) Plan(p Plan, order []string, target func(host string) string) (P
 			p.Hosts = append(p.Hosts, s.left(name))
 			continue
 		}
-		h, err := s.planned(name, target(name))
+		h, err := s.planned(name, target(name), p.NoUndo)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -129,19 +129,38 @@ func (s Survey) Plan(p Plan, order []string, target func(host string) string) (P
 	return p, errors.Join(errs...)
 }
 
-func (s Survey) planned(name, to string) (PlannedHost, error) {
+// planned is one host's part. What runs there and cannot be come back to wants noUndo.
+func (s Survey) planned(name, to string, noUndo bool) (PlannedHost, error) {
 	r := s.Running[name]
-	h := PlannedHost{Name: name, From: r.Release, To: to, Ran: r.Release != "", Out: s.outOf(name), Serving: s.serves(name)}
+	h := PlannedHost{Name: name, From: r.Release, To: to, Ran: r.Release != "", Out: s.outOf(name), Serving: s.serves(name),
+		Adopts: r.Adopts, NoWay: r.NoWay}
 	if !h.Ran {
 		h.From = s.Current[name]
 	}
 	h.Drift = h.Ran && s.Current[name] != r.Release
-	if h.From == "?" && h.Out == "" {
-		return h, &Fault{Host: name, Code_: "FD-FOREIGN-APP",
-			Err:   fmt.Errorf("an app that flipdeploy did not install serves here (%s): there would be no way back to it", r.Detail),
-			Hint_: "adopting a running app is not yet supported: move it to releases/<revision>-<sha8>/, point `current` there and restart it from there once"}
+	switch {
+	case h.Out != "":
+	case to == foreign:
+		return h, noWayTo(name, "what ran here before was not kept", "roll out another release instead")
+	case h.From == foreign && !noUndo:
+		return h, noWayTo(name, "flipdeploy did not install what is here, and cannot come back to it: "+h.whyNot(r),
+			"mend that, or go on without a way back: flipdeploy rollout --no-undo")
 	}
 	return h, nil
+}
+
+// foreign is the release of what is none of ours.
+const foreign = "?"
+
+func (h PlannedHost) whyNot(r Running) string {
+	if h.NoWay != "" {
+		return h.NoWay
+	}
+	return r.Detail
+}
+
+func noWayTo(host, why, hint string) error {
+	return &Fault{Host: host, Code_: "FD-NO-WAY-BACK", Err: errors.New(why), Hint_: hint}
 }
 
 // serves: in rotation and operational on every balancer that carries the host.
@@ -211,7 +230,7 @@ func (p Plan) common() string {
 	count := map[string]int{}
 	best := ""
 	for _, h := range p.Hosts {
-		if r := RevisionOf(h.From); r != "" && r != "?" {
+		if r := RevisionOf(h.From); r != "" && r != foreign {
 			count[r]++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/health"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
 // A checker asks hosts for their health from where the inventory says: every
@@ -25,6 +26,9 @@ type checker struct {
 var _ deploy.Checker = (*checker)(nil)
 
 func (c *checker) Healthy(ctx context.Context, host, revision string) error {
+	if revision == site.Adopted {
+		revision = "" // it was never told one
+	}
 	asked := c.left(ctx, c.from[host])
 	err := c.check.Wait(ctx, asked, revision)
 	if err != nil && ctx.Err() == nil { // was it the way from a balancer that was lost meanwhile?

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
@@ -75,7 +77,7 @@ func (a *asking) foretoldHost(h deploy.PlannedHost, survey deploy.Survey, art *s
 	x := foretoldHost{PlannedHost: h, FromRevision: deploy.RevisionOf(h.From), ToRevision: deploy.RevisionOf(h.To),
 		Changes: h.Changes(), LBs: []foretoldSeat{}}
 	if h.Changes() {
-		x.WayBack = h.From
+		x.WayBack = strings.TrimPrefix(h.From, site.Unmanaged)
 	}
 	if art != nil && h.Changes() && (&prepared{art: art}).release(h.To).SHA256 != "" && a.hosts[h.Name].facts.Releases[h.To] != art.SHA256 {
 		x.Bytes = art.Size

@@ -65,7 +65,10 @@ func lbNames(hosts []foretoldHost) []string {
 func (h foretoldHost) row() []string {
 	sign, send, way := "=", "", ""
 	if h.Changes {
-		sign, send, way = "~", "there already", or(h.WayBack, "none: nothing ran here before")
+		sign, send, way = "~", "there already", or(h.WayBack, "none: "+or(h.NoWay, "nothing ran here before"))
+		if h.Adopts != "" {
+			way += " (" + h.Adopts + ", kept while staging)"
+		}
 		if h.Bytes > 0 {
 			send = ui.Bytes(h.Bytes)
 		}

@@ -90,7 +90,7 @@ type prepared struct {
 // carried out. It only reads.
 func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (deploy.Plan, deploy.Survey, error) {
 	for _, h := range s.hosts {
-		h.artifact = art
+		h.artifact, h.noUndo = art, o.noUndo
 	}
 	scope, err := o.scope(s)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *session) lookAgain(ctx context.Context, before deploy.Survey, in []*hos
 
 // plan decides what every host should run.
 func (o rolloutOptions) plan(s *session, survey deploy.Survey, art *site.Artifact, past []deploy.Past) (deploy.Plan, error) {
-	p := deploy.Plan{Rollout: s.rollout, App: s.inv.App.Name, Mode: o.mode, Entry: s.entry}
+	p := deploy.Plan{Rollout: s.rollout, App: s.inv.App.Name, Mode: o.mode, Entry: s.entry, NoUndo: o.noUndo}
 	target := func(string) string { return p.Release }
 	switch o.mode {
 	case deploy.ModeRestart:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
@@ -22,12 +23,16 @@ type host struct {
 	facts    site.Facts     // of the preflight
 	observed bool
 	warnings []string
+	found    site.Find // an app that flipdeploy did not install
+	kept     bool      // found is a release by now
+	binary   string    // with replace: what is renamed over
+	noUndo   bool      // nobody wants a way back
 }
 
 var _ deploy.Host = (*host)(nil)
 
 func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *host {
-	x := &host{name: h.Name, site: site.New(site.Config{Path: h.Path, Install: inv.Reload.Install,
+	x := &host{name: h.Name, binary: inv.Reload.Binary, site: site.New(site.Config{Path: h.Path, Install: inv.Reload.Install,
 		Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}, m)}
 	x.App = proc.New(proc.Config{
 		Method: proc.Method(inv.Reload.Method), Signal: inv.Reload.Signal, PIDFile: inv.Reload.PIDFile, Unit: inv.Reload.Unit,
@@ -58,29 +63,52 @@ func (h *host) Name() string { return h.name }
 
 func (h *host) Running(ctx context.Context) (deploy.Running, error) {
 	r, err := h.App.Running(ctx)
-	return asRunning(r), err
+	return h.withFound(asRunning(r)), err
 }
 
 func asRunning(r proc.Running) deploy.Running {
 	return deploy.Running{Release: r.Release, PID: r.PID, Detail: r.Detail}
 }
 
-func (h *host) Current(ctx context.Context) (string, error) { return h.site.Current(ctx) }
-func (h *host) Flip(ctx context.Context, id string) error   { return h.site.Flip(ctx, id) }
-func (h *host) Prune(ctx context.Context, protect []string) error {
-	return h.site.Prune(ctx, protect)
+func (h *host) Current(ctx context.Context) (string, error) {
+	if h.found.ID != "" && !h.kept {
+		return h.found.ID, nil
+	}
+	return h.site.Current(ctx)
 }
 
-// Stage sends the artifact where the release is its own, and makes sure that any
-// other release is there already.
+func (h *host) Flip(ctx context.Context, id string) error {
+	if id == site.Unmanaged {
+		return h.noWayBack(orWhy(h.found.Why))
+	}
+	return h.site.Flip(ctx, id)
+}
+
+func (h *host) Prune(ctx context.Context, protect []string) error {
+	return h.site.Prune(ctx, slices.DeleteFunc(protect, func(id string) bool { return id == site.Unmanaged }))
+}
+
+// Stage keeps what was found, sends the artifact where the release is its own, and
+// makes sure that any other release is there already.
 func (h *host) Stage(ctx context.Context, r deploy.Release, progress func(int64)) (int64, error) {
+	if err := h.keep(ctx); err != nil {
+		return 0, err
+	}
 	if h.artifact != nil && r.SHA256 == h.artifact.SHA256 {
 		return h.site.Stage(ctx, r.ID, h.artifact, progress)
 	}
-	if there, err := h.site.Has(ctx, r.ID); there || err != nil {
-		return 0, err
+	return 0, h.has(ctx, r)
+}
+
+// has is nil when the release is there, or will be once what was found is kept.
+func (h *host) has(ctx context.Context, r deploy.Release) error {
+	if r.ID == h.found.ID {
+		return nil
 	}
-	return 0, &deploy.Fault{Code_: "FD-RELEASE-GONE", Err: fmt.Errorf("release %s is not here (any more)", r.ID),
+	if there, err := h.site.Has(ctx, r.ID); there || err != nil {
+		return err
+	}
+	return &deploy.Fault{Code_: "FD-RELEASE-GONE", Err: fmt.Errorf("release %s is not here (any more)", r.ID),
 		Hint_: "give the file it was made from with --artifact PATH, or go back to another revision with --to"}
 }
 
@@ -103,20 +131,6 @@ func (h *host) raise(ctx context.Context, epoch int64) error {
 	return nil
 }
 
-// hasProgram makes sure that the release to come back to has the program under the
-// name that is looked for.
-func (h *host) hasProgram(ctx context.Context, current string) error {
-	if current == "" || current == site.Unmanaged {
-		return nil
-	}
-	there, err := h.site.Has(ctx, current)
-	if there || err != nil {
-		return err
-	}
-	return &deploy.Fault{Code_: "FD-ENTRY", Err: fmt.Errorf("current points at %s, which has no program %s: there would be no way back to it", current, path.Base(h.site.EntryPath(current))),
-		Hint_: "set app.entry to the program's name in every release, or remove the link when the release is gone"}
-}
-
 // A sight is what the preflight saw on a host.
 type sight struct {
 	current string
@@ -131,18 +145,19 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (
 		return sight{}, err
 	}
 	h.facts, h.observed = f, true
-	var found []error
-	if h.artifact != nil {
-		found = h.site.Preflight(f, release(h.artifact), h.artifact)
+	r, warnings, wrong := h.Check(ctx)
+	saw := sight{current: f.Current, running: asRunning(r), seen: true}
+	h.warnings = warnings
+	noWay := h.find(ctx, f, r)
+	through := h.Through(ctx, r, h.binary)
+	if h.found.ID != "" {
+		saw.current = h.found.ID
 	}
-	saw := sight{current: f.Current, seen: true}
-	err = both(
-		func() error { return h.hasProgram(ctx, f.Current) },
-		func() error {
-			r, warnings, err := h.Check(ctx)
-			saw.running, h.warnings = asRunning(r), warnings
-			return err
-		},
-	)
-	return saw, errors.Join(append(found, err)...)
+	saw.running = h.withFound(saw.running)
+	var room []error
+	if h.artifact != nil {
+		f.FreeBytes -= h.found.Bytes // it is kept beside
+		room = h.site.Preflight(f, release(h.artifact), h.artifact)
+	}
+	return saw, errors.Join(append(room, noWay, wrong, through)...)
 }

@@ -20,6 +20,7 @@ type facts struct {
 	hidepid bool  // /proc shows our own processes only
 	procs   map[int]*process
 	entries map[string][]string // dev:inode of entry files -> release ids
+	adopted map[string]string   // sign of a program that was found -> release id
 	logSize int64
 	helper  int    // runs our start or stop command
 	command string // last line that it wrote; exit=N once it ended
@@ -33,6 +34,7 @@ type process struct {
 	faults    uint64 // of children that ended and were waited for
 	uid       int
 	exe, ino  string   // "" when we may not see it
+	sign      string   // inode:size:mtime of exe
 	in        []string // releases in which it has its directory or a file
 	ignored   uint64   // signals, as masks
 	caught    uint64
@@ -68,7 +70,7 @@ func (u unit) well() bool { return u.is("ActiveState", "active") || u.is("Active
 
 // complete is false when the script was cut short.
 func parse(out []byte, cfg *Config) (f facts, complete bool) {
-	f = facts{procs: map[int]*process{}, entries: map[string][]string{}, unit: unit{props: map[string]string{}}}
+	f = facts{procs: map[int]*process{}, entries: map[string][]string{}, adopted: map[string]string{}, unit: unit{props: map[string]string{}}}
 	told := false
 	for line := range strings.Lines(string(out)) {
 		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
@@ -103,6 +105,9 @@ func (f *facts) take(word, rest string, cfg *Config) {
 		f.takeListener(rest)
 	case "entry":
 		f.takeEntry(rest, cfg)
+	case "adopted":
+		sign, id, _ := strings.Cut(rest, " ")
+		f.adopted[sign] = id
 	default:
 		f.takeProcess(word, rest)
 	}
@@ -172,6 +177,8 @@ func (p *process) take(word, rest string) {
 		p.exe = rest
 	case "ino":
 		p.ino = rest
+	case "sign":
+		p.sign = rest
 	case "in":
 		if !slices.Contains(p.in, rest) {
 			p.in = append(p.in, rest)

@@ -45,9 +45,12 @@ function under(p, t) {
 }
 # take reads a line of stat, ls or grep -H.
 function take(t,    i, n, w, a) {
-	if (t ~ /^[0-9]+:[0-9]+ [0-9]+ \//) {
-		split(t, w, " "); n = substr(t, length(w[1] w[2]) + 3)
-		if (n ~ /^\/proc\/[0-9]+\/exe$/) { split(n, a, "/"); light[a[3]] = 1; print "ino " a[3] " " w[1] }
+	if (t ~ /^[0-9]+:[0-9]+ [0-9]+ [0-9]+ \//) {
+		split(t, w, " "); n = substr(t, length(w[1] w[2] w[3]) + 4)
+		if (n ~ /^\/proc\/[0-9]+\/exe$/) {
+			split(n, a, "/"); light[a[3]] = 1; print "ino " a[3] " " w[1]
+			sub(/^[0-9]+:/, "", w[1]); print "sign " a[3] " " w[1] ":" w[2] ":" w[3]
+		}
 		else if (n == ENVIRON["log"]) print "log " w[2]
 		else print "entry " w[1] " " n
 	} else if (t ~ /^\/proc\/[0-9]+\/fd\/:$/) {
@@ -87,13 +90,13 @@ END {
 	}
 
 	# What runs in them: executable, its inode, directory, files.
-	run("stat -Lc '%d:%i %s %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e \" $R\"" read))
+	run("stat -Lc '%d:%i %s %Y %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e \" $R\"" read))
 	exes = links = mapped = ""
 	for (p in live) if (!(p in light)) {
 		exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"; mapped = mapped " /proc/" p "/maps"
 	}
 	sudo = "timeout 10 sudo -n "
 	if (exes != "" && ENVIRON["may"])
-		run("exec 2>/dev/null; " sudo "stat -Lc '%d:%i %s %n'" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
+		run("exec 2>/dev/null; " sudo "stat -Lc '%d:%i %s %Y %n'" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
 	print "told"
 }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ func (a *App) look(ctx context.Context) (facts, error) {
 		return facts{}, errors.New("the host's answer is cut short")
 	}
 	f.helper = a.helper
+	maps.Copy(f.adopted, a.adopts)
 	a.cfg.narrow(&f)
 	return f, nil
 }

@@ -59,10 +59,11 @@ type Config struct {
 type App struct {
 	cfg    Config
 	run    Runner
-	before *snapshot       // as it was when Reload was called
-	born   map[key]process // seen since, and alive when last looked
-	after  *snapshot       // as the takeover was proven
-	helper int             // process that runs a start or stop command
+	before *snapshot         // as it was when Reload was called
+	born   map[key]process   // seen since, and alive when last looked
+	after  *snapshot         // as the takeover was proven
+	helper int               // process that runs a start or stop command
+	adopts map[string]string // sign of a program that is to be adopted -> release id
 
 	looked time.Time // when the last look began
 	kept   *facts    // it, while nothing was done since and nobody used it
@@ -75,6 +76,9 @@ type Running struct {
 	Start   uint64 // clock ticks between the machine's boot and the process's start
 	Exe     string // as the kernel tells it, " (deleted)" included
 	Detail  string
+	Sign    string // inode:size:mtime of its file; "" when we may not see it
+	// Interpreted: the program is one that runs others, such as python.
+	Interpreted bool
 }
 
 // New does no I/O.
@@ -113,7 +117,7 @@ func (a *App) Running(ctx context.Context) (Running, error) {
 
 func running(f facts, s spot) Running {
 	p := s.main
-	r := Running{Release: f.releaseOf(p), PID: p.pid, Start: p.start, Exe: p.exe}
+	r := Running{Release: f.releaseOf(p), PID: p.pid, Start: p.start, Exe: p.exe, Sign: p.sign, Interpreted: interpreted(p)}
 	r.Detail = fmt.Sprintf("pid %d runs %s", p.pid, orElse(p.exe, "a program that we may not see"))
 	if s.deaf {
 		r.Detail += ", does not listen"

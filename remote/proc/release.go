@@ -17,7 +17,11 @@ func (c *Config) entryPattern() (prefix, suffix string) {
 
 // native are the releases whose program the process is: by dev:inode, which holds
 // through rename, flip and prune, else by the path that the kernel tells.
+// A program that was found and adopted is that release, from wherever it was started.
 func (f *facts) native(p *process) []string {
+	if id := f.adopted[p.sign]; id != "" && p.sign != "" {
+		return []string{id}
+	}
 	if ids := f.entries[p.ino]; len(ids) > 0 {
 		return ids
 	}

@@ -26,7 +26,7 @@ func (s *Site) Fence(ctx context.Context, epoch int64) error {
 }
 
 // Flip returns once the app's directory points at release id, read back. An empty
-// id leaves it pointing nowhere.
+// id leaves it pointing nowhere, an adopted one as it was found.
 func (s *Site) Flip(ctx context.Context, id string) error {
 	if id != "" {
 		if err := checkID(id); err != nil {
@@ -41,9 +41,11 @@ func (s *Site) Flip(ctx context.Context, id string) error {
 const Unmanaged = "?"
 
 // Current is the release id that current points at, "" without one, Unmanaged
-// where it is something else.
+// where it is something else. Where all stands as an adopted release was found, it
+// is that release.
 func (s *Site) Current(ctx context.Context) (string, error) {
-	out, err := s.run(ctx, `cd -P -- "$path" 2>/dev/null || exit 0
+	out, err := s.run(ctx, keptLib+`cd -P -- "$path" 2>/dev/null || exit 0
+k=$(kept); if [ -n "$k" ]; then echo "releases/$k"; exit; fi
 if [ -L current ]; then readlink current; elif [ -e current ]; then echo '?'; fi`, nil)
 	if err != nil {
 		return "", err

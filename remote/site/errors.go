@@ -107,8 +107,10 @@ func (s *Site) words(code, detail string) (text, hint string) {
 		return "release " + detail + " is not on the host", "roll it out again, or choose one of: ls " + p + "/releases"
 	case "FD-CURRENT":
 		return detail + " is no symbolic link", "move it away; flipdeploy makes its own"
+	case "FD-ADOPT":
+		return "keep what was found: " + detail, "see that nobody else changes " + p + ", then run it again"
 	case "FD-REPLACE":
-		return "put the release at " + s.cfg.Binary + ": " + detail, "it must be on the same file system as " + p + "/releases"
+		return "put the release at " + s.cfg.Binary + ": " + detail, "its directory must exist, belong to the SSH user, and be on the file system of " + p + "/releases"
 	case "FD-FLIP-READBACK":
 		return "the flip did not hold: " + detail, "something else changes " + p + "; stop it"
 	}

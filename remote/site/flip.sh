@@ -1,6 +1,8 @@
-# Points current, and with replace the binary too, at release id; "" at nothing.
+# Points current, and with replace the binary too, at release id; "" at nothing. What
+# was adopted goes back to as it was found.
 enter
 locked
+app=$PWD
 if [ -e current ] && [ ! -L current ]; then die FD-CURRENT "$path/current"; fi
 if [ -z "$id" ]; then
   if [ "$install" = replace ] && [ "$binary" -ef "current/$entry" ]; then rm -f -- "$binary"; fi
@@ -9,20 +11,34 @@ if [ -z "$id" ]; then
 fi
 r=releases/$id
 [ -f "$r/$entry" ] && [ ! -L "$r" ] || die FD-RELEASE-MISSING "$id"
+d=.; case $binary in */*) d=${binary%/*} ;; esac
+same() { [ "$(sum 2>/dev/null <"$1")" = "$(sum <"$app/$r/$entry")" ]; }
+text=$r via= found=
+if [ -f "$r/.flipdeploy-found" ]; then
+  { IFS= read -r was; IFS= read -r text; IFS= read -r via; } <"$r/.flipdeploy-found"
+  found=1
+  # What was found may be gone by now: then to what was kept of it.
+  if [ "$install" != replace ] && [ -n "$text" ] && ! same "$text/$entry"; then text=$r; fi
+  if [ -n "$via" ] && ! (cd "$d" && same "$via"); then via=; fi
+fi
+in_place() {
+  if [ -z "$found" ]; then [ "$binary" -ef "$r/$entry" ]; return; fi
+  [ "$(readlink "$binary")" = "$via" ] && same "$binary"
+}
 t=$(mktemp -d .flipdeploy/flip.XXXXXXXX) || exit
 trap 'rm -rf -- "$t"' EXIT
-ln -s "$r" "$t/current" && mv -fT "$t/current" current || exit
+if [ -z "$text" ]; then rm -f current || exit
+else ln -s -- "$text" "$t/current" && mv -fT "$t/current" current || exit; fi
 # A crash here leaves current at the new release and the binary at the old one:
 # the next flip, to either, sets both.
-if [ "$install" = replace ] && [ ! "$binary" -ef "$r/$entry" ]; then
+if [ "$install" = replace ] && ! in_place; then
   [ -d "$binary" ] && die FD-REPLACE "$path/$binary is a directory"
-  err=$(ln "$r/$entry" "$t/binary" 2>&1 && mv -fT "$t/binary" "$binary" 2>&1) || die FD-REPLACE "$err"
-  d=.; case $binary in */*) d=${binary%/*} ;; esac
+  if [ -n "$via" ]; then err=$(ln -s -- "$via" "$t/binary" 2>&1)
+  else err=$(ln "$r/$entry" "$t/binary" 2>&1); fi || die FD-REPLACE "$err"
+  err=$(mv -fT "$t/binary" "$binary" 2>&1) || die FD-REPLACE "$err"
   fsync "$d"
 fi
 fsync .
-[ "$(readlink current)" = "$r" ] || die FD-FLIP-READBACK "current -> $(readlink current)"
-if [ "$install" = replace ]; then
-  [ "$(sum <"$binary")" = "$(sum <"$r/$entry")" ] || die FD-FLIP-READBACK "$binary"
-fi
+[ "$(readlink current)" = "$text" ] || die FD-FLIP-READBACK "current -> $(readlink current)"
+if [ "$install" = replace ]; then same "$binary" || die FD-FLIP-READBACK "$binary"; fi
 exit 0

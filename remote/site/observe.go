@@ -22,6 +22,8 @@ type Facts struct {
 	Loose      []string // directories in the way in which others may plant things
 	NoExec     bool     // the file system runs no programs
 	Current    string   // as Site.Current
+	NoLink     bool     // current is there, and no link
+	NoReplace  string   // why nothing can be renamed over the binary
 	Fence      int64
 	Releases   map[string]string // complete ones: id -> sha256 of the artifact
 	FreeBytes  int64
@@ -31,7 +33,7 @@ type Facts struct {
 
 // Observe reads the host and changes nothing.
 func (s *Site) Observe(ctx context.Context) (Facts, error) {
-	out, err := s.run(ctx, observeScript, nil)
+	out, err := s.run(ctx, keptLib+observeScript, nil)
 	if err != nil {
 		return Facts{}, err
 	}
@@ -63,6 +65,10 @@ func (s *Site) learn(f *Facts, key, value string) (err error) {
 		f.NoExec = true
 	case "current":
 		f.Current = s.idOf(value)
+	case "nolink":
+		f.NoLink = true
+	case "replace":
+		f.NoReplace = value
 	case "tool":
 		f.Tools = append(f.Tools, value)
 	case "release":
@@ -99,6 +105,12 @@ func (s *Site) Preflight(f Facts, id string, a *Artifact) []error {
 	}
 	if f.NoExec {
 		add("FD-NOEXEC", s.cfg.Path)
+	}
+	if f.NoLink {
+		add("FD-CURRENT", s.cfg.Path+"/current")
+	}
+	if f.NoReplace != "" {
+		add("FD-REPLACE", f.NoReplace)
 	}
 	for _, t := range a.tools() {
 		if !slices.Contains(f.Tools, t) {

@@ -1,4 +1,15 @@
 say() { printf '%s\t%s\n' "$1" "$2"; }
+# A rename over the binary needs its directory, on the file system of the releases.
+replaceable() {
+  d=.; case $binary in */*) d=${binary%/*} ;; esac
+  at=$path/${d#.}
+  if [ ! -d "$d" ]; then say replace "$at does not exist"
+  elif [ ! -w "$d" ]; then say replace "$at cannot be written by $(id -un)"
+  elif [ -d "$binary" ]; then say replace "$path/$binary is a directory"
+  elif [ "$(stat -Lc %d -- "$d")" != "$(stat -Lc %d -- "$([ -d releases ] && echo releases || echo .)")" ]; then
+    say replace "$at is on another file system than $path/releases"
+  fi
+}
 say user "$(id -un)"
 say arch "$(uname -m)"
 for t in sha256sum flock timeout tar gzip mktemp; do command -v $t >/dev/null 2>&1 && say tool $t; done
@@ -8,7 +19,11 @@ if cd -P -- "$path" 2>/dev/null; then
   say owner "$(ls -ld . | { read -r mode links owner rest; printf '%s' "$owner"; })"
   [ -w . ] && say writable yes
   loose | while read -r d; do say loose "$d"; done
-  [ -L current ] && say current "$(readlink current)"
+  k=$(kept)
+  if [ -n "$k" ]; then say current "releases/$k"
+  elif [ -L current ]; then say current "$(readlink current)"
+  elif [ -e current ]; then say current '?'; say nolink current; fi
+  if [ "$install" = replace ]; then replaceable; fi
   [ -e .flipdeploy/fence ] && read -r fence <.flipdeploy/fence && say fence "$fence"
   for m in releases/*/.flipdeploy-release; do
     [ -f "$m" ] && read -r hash size kind <"$m" || continue
