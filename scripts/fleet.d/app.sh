@@ -38,6 +38,41 @@ do_seed() {
 	echo "$id"
 }
 
+# do_byhand empties every host and has it run VERSION as a person installed it: by a
+# link, all of it root's, or as one binary that the unit starts by its own name.
+do_byhand() {
+	local version=$1 how=${2:-} file host root unit
+	need_up
+	file=$DIR/apps/$version-ok/shop
+	[ "$version" = off ] || do_build_app "$file" "$version" ok
+	for host in $(web_hosts); do
+		root=$(root_of "$host")
+		unit=$root/etc/systemd/system/shop.service.d
+		do_exec "$host" sh -c 'systemctl stop shop; rm -rf /srv/shop/* /srv/shop/.flipdeploy'
+		rm -rf "$unit"
+		case $version-$how in
+		off-*) ;;
+		*-link)
+			install -D -m 755 "$file" "$root/srv/shop/builds/2026-10-01/shop"
+			echo "made by hand" >"$root/srv/shop/builds/2026-10-01/NOTES"
+			ln -s /srv/shop/builds/2026-10-01/ "$root/srv/shop/current"
+			;;
+		*-binary)
+			install -d -o 1000 -g 1000 "$root/srv/shop/bin"
+			install -o 1000 -g 1000 -m 755 "$file" "$root/srv/shop/bin/shop"
+			mkdir -p "$unit"
+			printf '[Unit]\nConditionPathExists=\nConditionPathExists=/srv/shop/bin/shop\n[Service]\nExecStart=\nExecStart=%s\n' \
+				"$(sed -n 's|^ExecStart=/srv/shop/current|/srv/shop/bin|p' "$PARTS/shop.service")" >"$unit/byhand.conf"
+			;;
+		*) usage >&2 && exit 2 ;;
+		esac
+		do_exec "$host" systemctl daemon-reload
+		[ "$version" = off ] || do_exec "$host" systemctl start shop
+	done
+	# shellcheck disable=SC2046 # names
+	[ "$version" = off ] || await_serving $(web_hosts)
+}
+
 install_release() {
 	local app=$1 id=$2
 	install -d -o 1000 -g 1000 "$app/releases" "$app/releases/$id"
