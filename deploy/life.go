@@ -61,7 +61,7 @@ func (l *life) forward(ctx context.Context) ending {
 	}
 	l.phase(Done, RevisionOf(l.plan.To))
 	l.outcome(ctx, Done, l.plan.To, "")
-	return ending{phase: Done, changed: l.changed}
+	return ending{phase: Done, runs: l.plan.To, changed: l.changed}
 }
 
 // halfBack: the host is well and serves on the balancers that are left; on one that
@@ -203,16 +203,16 @@ func (l *life) takenOver(ctx context.Context, err error) ending {
 // failedBake takes the host out once more, within the budget, and undoes it.
 func (l *life) failedBake(err error) ending {
 	if l.run.hard() || errors.Is(err, errTurned) || errors.Is(err, errStopped) {
-		return ending{phase: Done, changed: l.changed}
+		return ending{phase: Done, runs: l.plan.To, changed: l.changed}
 	}
 	l.run.fail(l.host.Name(), err)
 	if l.run.Plan.NoUndo {
-		return ending{phase: Done, changed: l.changed, failed: true, err: err}
+		return ending{phase: Done, runs: l.plan.To, changed: l.changed, failed: true, err: err}
 	}
 	ctx, cancel := context.WithTimeout(l.run.ctx, l.run.Timing.Host)
 	defer cancel()
 	if out := l.claimAgain(ctx); out != nil { // it could not be taken out: it serves, and the run pauses
-		return ending{phase: Done, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
+		return ending{phase: Done, runs: l.plan.To, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
 	}
 	l.out = time.Now()
 	if out := l.outAgain(ctx); out != nil {

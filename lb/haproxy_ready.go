@@ -41,6 +41,7 @@ type rise struct {
 	since    time.Time
 	told     time.Time
 	brokenAt time.Time
+	broke    error // the balancer cannot be asked, nil while it answers
 	last     *snapshot
 	sunk     bool // it was in maint
 	fresh    bool // a new check was asked for, where one was needed
@@ -51,9 +52,9 @@ type rise struct {
 func (r *rise) step(ctx context.Context) (done bool, err error) {
 	s, err := r.h.look(ctx, "")
 	if err != nil {
-		return false, r.broken(err)
+		return false, r.broken(ctx, err)
 	}
-	r.brokenAt, r.last = time.Time{}, s
+	r.brokenAt, r.broke, r.last = time.Time{}, nil, s
 	if inRotation(s, r.host) {
 		return r.up(s), nil
 	}
@@ -76,9 +77,12 @@ func ignore(err error, why string) error {
 	return err
 }
 
-func (r *rise) broken(err error) error {
+func (r *rise) broken(ctx context.Context, err error) error {
 	if r.brokenAt.IsZero() {
 		r.brokenAt = time.Now()
+	}
+	if r.broke == nil || context.Cause(ctx) == nil { // what the end of our time cuts short says nothing
+		r.broke = err
 	}
 	if time.Since(r.brokenAt) < patience {
 		return nil
@@ -211,8 +215,12 @@ func inRotation(s *snapshot, host string) bool {
 }
 
 // late is the error when the checks did not pass in time. A host that was in maint
-// goes back there, in time of its own.
+// goes back there, in time of its own. A balancer that could not be asked in the end is
+// told as such.
 func (r *rise) late(ctx context.Context) error {
+	if r.broke != nil {
+		return r.broke
+	}
 	f := fault("FD-LB-READY-TIMEOUT", "try HAProxy's own check by hand, from the balancer: its path, port and expected status", "not up after %s", rounded(time.Since(r.since)))
 	f.cause = context.Cause(ctx)
 	if errors.Is(f.cause, context.DeadlineExceeded) {

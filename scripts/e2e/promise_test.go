@@ -28,6 +28,11 @@ func TestFirstRolloutOntoAnEmptyFleet(t *testing.T) {
 	r := rollout(t, "v1", "ok").want(t, 0, "done")
 	t.Logf("took %.1fs", r.took.Seconds())
 	wantVersions(t, "v1")
+	for host, h := range r.result["hosts"].(map[string]any) {
+		if id := fmt.Sprint(h.(map[string]any)["release"]); !strings.HasPrefix(id, "v1-") {
+			t.Errorf("%s: the result says it runs %s", host, id)
+		}
+	}
 	noneLeft(t)
 	rollout(t, "v1", "ok").want(t, 0, "nothing")
 	flipdeploy(t, "rollback", "--json").want(t, 1, "refused")

@@ -81,8 +81,9 @@ func lostInTheMiddle(t *testing.T, back time.Duration, exit int, outcome string)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
+		defer mustVerb(t, "exec", "edge2", "systemctl", "start", "ssh")
 		await(t, "a host at its new release", func() bool { return strings.Contains(out.String(), `"phase":"reloading"`) })
-		mustVerb(t, "exec", "edge2", "sh", "-c", "systemctl stop ssh ssh.socket; pkill -u deploy sshd; pkill -f 'sshd: deploy'; true")
+		mustVerb(t, "exec", "edge2", "sh", "-c", "systemctl stop ssh ssh.socket; pkill -KILL -u deploy; true")
 		if back > 0 {
 			time.Sleep(back)
 			mustVerb(t, "exec", "edge2", "systemctl", "start", "ssh")
@@ -94,7 +95,6 @@ func lostInTheMiddle(t *testing.T, back time.Duration, exit int, outcome string)
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	})
 	w.none(t, 2, 2)
-	mustVerb(t, "exec", "edge2", "systemctl", "start", "ssh")
 	if exit != 0 {
 		under(t, func() { flipdeploy(t, "rollback", "--json", "--parallel", "2").want(t, 0, "done") }).none(t, 1, 3)
 		wantVersions(t, "v0")
