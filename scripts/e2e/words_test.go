@@ -1,0 +1,223 @@
+//go:build fleet
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// fields are the words in backticks of the first column of the README's table whose
+// header begins with first; with to 1, of the second.
+func fields(t *testing.T, first string, column int) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n| "+first+" |")
+	if !found {
+		t.Fatalf("README.md has no table of %q", first)
+	}
+	table, _, _ = strings.Cut(table, "\n\n")
+	words := map[string]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1+column], -1) {
+			words[m[1]] += strings.TrimSpace(cells[1]) + " " + strings.TrimSpace(cells[2]) + ";"
+		}
+	}
+	return words
+}
+
+// paths are the fields of a value, as the README writes them.
+func paths(v any, at string) (all []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, kid := range v {
+			if at == "hosts" && kid != nil {
+				k = "*" // by name
+			}
+			path := strings.TrimPrefix(at+"."+k, ".")
+			all = append(append(all, path), paths(kid, path)...)
+		}
+	case []any:
+		for _, item := range v {
+			if _, text := item.(string); text && at != "evidence" {
+				all = append(all, at+"[]")
+			}
+			all = append(all, paths(item, at+"[]")...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// wantInTables holds what a run wrote against the README: every field, kind, phase,
+// outcome and exit code.
+func wantInTables(t *testing.T, r run) {
+	t.Helper()
+	event, result, codes := fields(t, "event field", 0), fields(t, "result field", 0), fields(t, "code", 1)
+	kinds, phases := event["kind"], event["phase"]
+	lines, seq := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n"), 0.0
+	for i, text := range lines {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		known := event
+		if last := i == len(lines)-1; last {
+			known = result
+		}
+		if (m["kind"] == "result") != (i == len(lines)-1) {
+			t.Errorf("line %d of %d is of the kind %v", i+1, len(lines), m["kind"])
+		}
+		if n := m["seq"].(float64); n <= seq {
+			t.Errorf("line %d has the number %v after %v", i+1, n, seq)
+		}
+		seq = m["seq"].(float64)
+		for _, p := range paths(m, "") {
+			if _, ok := known[p]; !ok && p != "hosts.*" {
+				t.Errorf("the field %s is in no table: %s", p, text)
+			}
+		}
+		if !strings.Contains(kinds, fmt.Sprintf("`%s`", m["kind"])) || m["phase"] != nil && !strings.Contains(phases, fmt.Sprintf("`%s`", m["phase"])) {
+			t.Errorf("kind or phase is in no table: %s", text)
+		}
+	}
+	if rows := codes[r.result["outcome"].(string)]; !strings.Contains(";"+rows, fmt.Sprintf(";%d ", r.exit)) || r.result["exit"] != float64(r.exit) {
+		t.Errorf("%v with exit code %d, result %v: the table says %s", r.result["outcome"], r.exit, r.result["exit"], rows)
+	}
+	for name, h := range r.result["hosts"].(map[string]any) {
+		if p := h.(map[string]any)["phase"]; !strings.Contains(phases, fmt.Sprintf("`%s`", p)) {
+			t.Errorf("%s ended in %v", name, p)
+		}
+	}
+}
+
+// What real runs write is what the tables of the README say.
+func TestTheTablesOfTheReadmeHold(t *testing.T) {
+	fresh(t)
+	wantInTables(t, rollout(t, "t1", "ok").want(t, 0, "done"))
+	wantInTables(t, rollout(t, "t1", "ok").want(t, 0, "nothing"))
+	wantInTables(t, rollout(t, "t2", "exit", "--bake", "0s").want(t, 7, "rolled_back"))
+	wantInTables(t, flipdeploy(t, "rollback", "--json", "--parallel", "2").want(t, 0, "done"))
+	wantInTables(t, flipdeploy(t, "lock", "--json", "--reason", "a test").want(t, 0, "done"))
+	wantInTables(t, rollout(t, "t1", "ok").want(t, 5, "locked"))
+	wantInTables(t, flipdeploy(t, "unlock", "--json", "--yes").want(t, 0, "done"))
+	wantInTables(t, flipdeploy(t, "pause", "--json").want(t, 0, "nothing"))
+	wantInTables(t, flipdeploy(t, "rollout", "--json", "--artifact", "/nowhere").want(t, 1, "refused"))
+	wantInTables(t, flipdeploy(t, "rollout", "--json", "--parallel", "0").want(t, 2, "refused"))
+	wantInTables(t, flipdeploy(t, "drain", "--json", "web2").want(t, 0, "done"))
+	wantStatus(t, "web2", "drain", "hand")
+	wantInTables(t, flipdeploy(t, "ready", "--json", "web2").want(t, 0, "done"))
+	wantStatus(t, "web2", "ready", "")
+}
+
+// wantStatus: status --json is one object, with the fields of the table and no other.
+func wantStatus(t *testing.T, host, state, owner string) {
+	t.Helper()
+	r := flipdeploy(t, "status", "--json")
+	known := fields(t, "status field", 0)
+	var status map[string]any
+	if err := json.Unmarshal([]byte(r.stdout), &status); err != nil || r.exit != 0 {
+		t.Fatalf("%v: %s", err, r)
+	}
+	written := paths(map[string]any{"": status}, "")
+	for i := range written {
+		written[i] = strings.TrimPrefix(written[i], ".")
+	}
+	for _, p := range written {
+		if _, ok := known[p]; !ok && !slices.Contains([]string{"", "hosts", "lbs", "hosts[].lbs", "problems"}, p) {
+			t.Errorf("the field %s is in no table", p)
+		}
+	}
+	for _, h := range status["hosts"].([]any) {
+		h := h.(map[string]any)
+		if seat := h["lbs"].([]any)[0].(map[string]any); h["name"] == host && (seat["state"] != state || seat["owner"] != owner || h["running"] != true || h["healthy"] != true) {
+			t.Errorf("%s stands at %v", host, h)
+		}
+	}
+}
+
+// A rollout on a terminal tells the lines that it tells in a pipe, with one bar below
+// them that is gone at the end.
+func TestARolloutOnATerminal(t *testing.T) {
+	if _, err := exec.LookPath("script"); err != nil {
+		t.Fatal(err)
+	}
+	fresh(t)
+	piped := flipdeploy(t, "rollout", "--parallel", "1", "--artifact", build(t, "w1", "ok"), "--revision", "w1").want(t, 0, "done")
+	args := inventory("rollout", "--parallel", "1", "--artifact", build(t, "w2", "ok"), "--revision", "w2")
+	cmd := exec.Command("script", "-qec", "stty cols 100; exec "+strings.Join(append([]string{"../fleet", "run", binary}, args...), " "), filepath.Join(t.TempDir(), "typescript"))
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); name != "CI" && name != "GITHUB_ACTIONS" && name != "GITLAB_CI" {
+			cmd.Env = append(cmd.Env, pair)
+		}
+	}
+	cmd.Env = append(cmd.Env, "TERM=xterm")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	bars, lines := screen(string(out))
+	if got, want := timeless(lines), timeless(strings.Split(strings.TrimSuffix(piped.stderr+piped.stdout, "\n"), "\n")); !slices.Equal(got, want) {
+		t.Errorf("a terminal is told\n%s\na pipe\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	staging, flipping := 0, 0
+	for _, b := range bars {
+		switch {
+		case strings.HasPrefix(b, "staging "):
+			staging++
+		case strings.HasPrefix(b, "flipping "):
+			flipping++
+		default:
+			t.Errorf("no bar, and no line: %q", b)
+		}
+		if len([]rune(b)) > 99 {
+			t.Errorf("a bar of %d columns wraps", len([]rune(b)))
+		}
+	}
+	t.Logf("%d lines, %d frames while staging, %d while flipping", len(lines), staging, flipping)
+	if flipping < 10 {
+		t.Errorf("only %d frames", flipping)
+	}
+}
+
+// screen takes what a terminal got apart: the frames of the bar that were drawn over,
+// and the lines that stayed.
+func screen(text string) (bars, lines []string) {
+	text = regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(strings.ReplaceAll(text, "\r\n", "\n"), "")
+	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		frames := strings.Split(line, "\r\x1b[2K")
+		for _, b := range frames[:len(frames)-1] {
+			if b != "" {
+				bars = append(bars, b)
+			}
+		}
+		lines = append(lines, frames[len(frames)-1])
+	}
+	return bars, lines
+}
+
+var times = regexp.MustCompile(`\b[0-9.]+m?s\b|\b[0-9.]+ [kM]?B\b|\bv0\b|\bw[12]\b`)
+
+// timeless are lines without durations, sizes and revisions, hosts that go side by
+// side in one order.
+func timeless(lines []string) (all []string) {
+	for _, l := range lines {
+		all = append(all, strings.Join(strings.Fields(times.ReplaceAllString(l, "_")), " "))
+	}
+	slices.Sort(all)
+	return all
+}
