@@ -148,8 +148,10 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (
 	r, warnings, wrong := h.Check(ctx)
 	saw := sight{current: f.Current, running: asRunning(r), seen: true}
 	h.warnings = warnings
-	noWay := h.find(ctx, f, r)
-	through := h.Through(ctx, r, h.binary)
+	noWay := both(
+		func() error { return h.find(ctx, f, r) },
+		func() error { return h.Through(ctx, r, h.binary) },
+	)
 	if h.found.ID != "" {
 		saw.current = h.found.ID
 	}
@@ -159,5 +161,5 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (
 		f.FreeBytes -= h.found.Bytes // it is kept beside
 		room = h.site.Preflight(f, release(h.artifact), h.artifact)
 	}
-	return saw, errors.Join(append(room, noWay, wrong, through)...)
+	return saw, errors.Join(append(room, wrong, noWay)...)
 }
