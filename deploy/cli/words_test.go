@@ -268,3 +268,29 @@ func TestUsageErrorsAreInOurWords(t *testing.T) {
 		}
 	}
 }
+
+// A command that is interrupted says so, and its result does.
+func TestAnInterruptedCommandSaysSo(t *testing.T) {
+	dir := fleetOf(t, absent)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, c := range commands(t) {
+		if !readsInventory(c) || c.Name == "status" { // which shows what it could read
+			continue
+		}
+		for _, json := range []string{"--json=false", "--json"} {
+			out, errs := file(t, "stdout"), file(t, "stderr")
+			words := slices.Concat([]string{"flipdeploy", c.Name, json, "-i", filepath.Join(dir, "inventory.toml")}, needed(c))
+			code := Main(ctx, Env{Args: words, Stdout: out, Stderr: errs, Getenv: os.Getenv})
+			got := ending{code, read(t, out.Name()), read(t, errs.Name())}
+			if got.code != 130 || got.stderr != "flipdeploy: interrupted [FD-INTERRUPTED]\nflipdeploy: hint: run it again when you are ready\n" {
+				t.Errorf("%q: %+v", words, got)
+			}
+			if json == "--json" {
+				if res := wantResult(t, words, got); res.Outcome != deploy.OutcomeInterrupted {
+					t.Errorf("%q: %+v", words, res)
+				}
+			}
+		}
+	}
+}
