@@ -242,7 +242,7 @@ func (n *Nginx) unread(err error) error {
 	}
 	for _, p := range n.more {
 		if p == m.pattern {
-			return fault("FD-LB-NGINX-FILES", "give the SSH user the right to read nginx's configuration, or set ssh.sudo = true", "%s", err)
+			return fault("FD-LB-NGINX-FILES", "correct `config`, give the SSH user the right to read what it includes, or set ssh.sudo = true", "%s does not exist, or may not be read", p)
 		}
 	}
 	n.more = append(n.more, m.pattern)

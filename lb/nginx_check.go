@@ -170,7 +170,7 @@ func (n *Nginx) machineFaults(out string) Faults {
 		word, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch word {
 		case "broken":
-			broken = append(broken, arg)
+			broken = append(broken, logWords(arg))
 		case "cannot":
 			all = append(all, cannot(arg))
 		case "open":

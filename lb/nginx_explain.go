@@ -3,6 +3,7 @@ package lb
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ func (n *Nginx) explain(doing string, err error) error {
 	for line := range strings.Lines(string(e.Stdout())) {
 		line = strings.TrimRight(line, "\n")
 		if words, ok := strings.CutPrefix(line, "fd-lb say "); ok {
-			said = append(said, words)
+			said = append(said, logWords(words))
 		} else if words, ok := strings.CutPrefix(line, "fd-lb refused "); ok {
 			return nginxRefused(strings.Fields(words))
 		} else if words, ok := strings.CutPrefix(line, "fd-lb fail "); ok {
@@ -75,3 +76,8 @@ func (n *Nginx) pidFileNow() string {
 	}
 	return n.pidFile()
 }
+
+var logStamp = regexp.MustCompile(`^(nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )(\[\w+\] )(\d+#\d+: )?(\*\d+ )?`)
+
+// logWords is a line of nginx without when and which process.
+func logWords(line string) string { return logStamp.ReplaceAllString(line, "$2") }

@@ -138,7 +138,7 @@ func (g *Nginx) Reload() {
 func (g *Nginx) HUP() { must(g.t, g.cmd.Process.Signal(syscall.SIGHUP)) }
 
 // Reloads is how often nginx has begun to reload.
-func (g *Nginx) Reloads() int { return strings.Count(g.Read("error.log"), "signal process started") }
+func (g *Nginx) Reloads() int { return strings.Count(g.Read("error.log"), ", reconfiguring") }
 
 // Upstream is an upstream block of all backends, in order, with options.
 func Upstream(name string, backends map[string]*Backend, options string) string {

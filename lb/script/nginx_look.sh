@@ -64,7 +64,7 @@ fd_files() {
 	printf '%s\n' "$fd_all"
 	fd_paths=$(printf '%s\n' "$fd_all" | sed -n 's/^path //p' | sort -u)
 	set -- $fd_paths
-	stat -L -c 'file %.9Y %.9Z %d:%i %s %n' "$@" 2>/dev/null
+	stat -L -c 'file %.9Y %.9Z %d:%i %n' "$@" 2>/dev/null
 	stat -c 'link %.9Y %F %n' "$@" 2>/dev/null
 	fd_sum=$(fd_sums)
 	printf '%s\n' "$fd_sum"

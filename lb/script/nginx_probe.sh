@@ -3,7 +3,8 @@
 # each `probe ADDR WORD…`: WORD is open, the HTTP status, or - with the reason.
 fd_prober() {
 	for fd_t in perl python3 curl socat nc; do
-		command -v "$fd_t" >/dev/null 2>&1 && return 0
+		command -v "$fd_t" >/dev/null 2>&1 || continue
+		case $fd_t in perl) perl -e 1 ;; python3) python3 -c '' ;; esac >/dev/null 2>&1 && return 0
 	done
 	fd_fail no-probe-tool
 }
