@@ -155,6 +155,7 @@ func TestStopIsBounded(t *testing.T) {
 func TestAnyEndCanBeSettled(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newSim(rapid.IntRange(2, 5).Draw(rt, "hosts"), rapid.IntRange(1, 2).Draw(rt, "balancers"), v1)
+		s.swappers = rapid.IntRange(0, len(s.lbs)).Draw(rt, "swappers")
 		w := wish(rapid.IntRange(1, 2).Draw(rt, "parallel"))
 		if rapid.Bool().Draw(rt, "bad") {
 			s.hosts["web2"].healthy[v2] = false

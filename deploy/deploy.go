@@ -38,8 +38,9 @@ type Seat struct {
 
 // A Budget is checked on the balancer, in the script that acts.
 type Budget struct {
-	MinServing int // hosts that must serve once the act has taken effect
-	Parallel   int // hosts that may carry an owner mark, this one included
+	MinServing int      // hosts that must serve once the act has taken effect
+	Parallel   int      // hosts that may carry an owner mark, this one included
+	Beside     []string // hosts with marks of ours that return by the same change: they do not count
 }
 
 // A Balancer takes hosts out of rotation and puts them back. Every call that

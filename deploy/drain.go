@@ -81,14 +81,29 @@ func (l *life) takeOut(ctx context.Context) error {
 
 // drain stops new requests to a claimed host everywhere and waits for the rest.
 func (l *life) drain(ctx context.Context) error {
-	err := everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
-	if err != nil {
+	if err := l.leave(ctx); err != nil {
 		return err
 	}
 	return both(
 		func() error { l.run.count(ctx); return nil }, // how many serve while it is out
 		func() error { return l.emptied(ctx) },
 	)
+}
+
+// leave stops new requests to a claimed host everywhere.
+func (l *life) leave(ctx context.Context) error {
+	if g := l.run.gate; g != nil {
+		return g.pass(l.run.ctx, l.host.Name(), false, l.lbs)
+	}
+	return everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
+}
+
+// enter puts a claimed host back everywhere.
+func (l *life) enter(ctx context.Context) error {
+	if g := l.run.gate; g != nil {
+		return g.pass(l.run.ctx, l.host.Name(), true, l.lbs)
+	}
+	return everywhere(l.lbs, func(b Balancer) error { return l.readyOn(ctx, b) })
 }
 
 // outAgain takes a claimed host out once more: putting it back went wrong half
@@ -112,7 +127,7 @@ func (l *life) outAgain(ctx context.Context) error {
 
 // claim marks the host on every balancer, or on none.
 func (l *life) claim(ctx context.Context) error {
-	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.budget()) })
+	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.claimBudget()) })
 	if err == nil {
 		return nil
 	}
@@ -188,7 +203,7 @@ func (l *life) ready(ctx context.Context) error {
 	stop := context.AfterFunc(l.run.ctx, cancel)
 	defer stop()
 	l.readied = true
-	if err := everywhere(l.lbs, func(b Balancer) error { return l.readyOn(ctx, b) }); err != nil {
+	if err := l.enter(ctx); err != nil {
 		return fault(l.host.Name(), Readying, err)
 	}
 	l.served()

@@ -51,7 +51,7 @@ func (l *life) forward(ctx context.Context) ending {
 	if err := l.holding(ctx, func(ctx context.Context) error { return l.change(ctx, l.plan.To) }); err != nil {
 		return l.failedOut(ctx, err)
 	}
-	if err := l.putBack(ctx); onlyLost(err) {
+	if err := l.putBack(ctx); notReturned(err) {
 		return l.halfBack(err)
 	} else if err != nil {
 		return l.failedOut(ctx, err)

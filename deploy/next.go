@@ -16,6 +16,7 @@ type HostView struct {
 	Name    string
 	Phase   Phase
 	Busy    bool   // a worker is at it
+	Returns bool   // it is proven, and waits for the change that puts it back
 	Changes bool   // the plan has something to do on it
 	Changed bool   // it was flipped in this run, and not undone
 	Serving bool   // as the balancers saw it last
@@ -38,6 +39,7 @@ type View struct {
 	Canary    int
 	MaxFail   int
 	OnFailure Failure
+	Waves     bool // hosts that return and hosts that leave share a change
 }
 
 // A Decision is what to do now. Start may be empty while workers are busy.
@@ -123,7 +125,7 @@ func (v View) canariesOnly(todo []HostView) []HostView {
 	}
 	left := v.Canary
 	for _, h := range v.Hosts {
-		if h.Phase == Done && h.Changes {
+		if h.Changes && (h.Phase == Done || v.passed(h)) {
 			left--
 		}
 	}
@@ -131,17 +133,36 @@ func (v View) canariesOnly(todo []HostView) []HostView {
 		return todo
 	}
 	for _, h := range v.Hosts {
-		if h.Busy {
+		if h.Busy && !v.passed(h) {
 			left--
 		}
 	}
 	return todo[:max(0, min(left, len(todo)))]
 }
 
+// passed: in waves a slot is given on before the bake, by the change that puts its
+// host back.
+func (v View) passed(h HostView) bool {
+	return v.Waves && h.Busy && (h.Phase == Baking || h.Returns && v.whole())
+}
+
+// whole tells that the wave has come back to the gate, all of it.
+func (v View) whole() bool {
+	for _, h := range v.Hosts {
+		if h.Busy && !h.Returns && h.Phase != Baking {
+			return false
+		}
+	}
+	return true
+}
+
 // held counts the slots taken: hosts in hand, and hosts that are out and ours.
 func (v View) held() int {
 	n := 0
 	for _, h := range v.Hosts {
+		if v.passed(h) {
+			continue
+		}
 		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown && !h.Skipped {
 			n++
 		}

@@ -22,8 +22,23 @@ func (l *life) say(b Balancer) func(string) {
 	}
 }
 
-func (l *life) budget() Budget {
-	return Budget{MinServing: l.run.Plan.MinServing, Parallel: l.run.Plan.Parallel}
+func (l *life) budget() Budget { return l.run.budget() }
+
+func (x *run) budget() Budget {
+	return Budget{MinServing: x.Plan.MinServing, Parallel: x.Plan.Parallel}
+}
+
+// claimBudget: hosts that wait at the gate to return make room for those that leave
+// by the same change, which checks the floor for both together.
+func (l *life) claimBudget() Budget {
+	b := l.budget()
+	for host, returns := range l.run.gate.parkedHosts() {
+		if returns {
+			b.Beside = append(b.Beside, host)
+		}
+	}
+	b.MinServing = max(0, b.MinServing-len(b.Beside))
+	return b
 }
 
 func (l *life) phase(p Phase, detail string) {

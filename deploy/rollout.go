@@ -62,6 +62,7 @@ type run struct {
 	stop context.Context // ends when no new host may be started
 
 	mu     sync.Mutex
+	gate   *gate
 	hosts  []HostView
 	errs   map[string]error
 	outFor map[string]time.Duration
@@ -85,7 +86,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	defer cancelStop()
 	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
 		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now()}
-	x.hosts = r.views()
+	x.hosts, x.gate = r.views(), newGate(r.Balancers)
 	grace := context.AfterFunc(stop, func() {
 		if tick(ctx, r.Timing.Grace) {
 			cancel(errGrace)
@@ -139,6 +140,7 @@ func (x *run) loop() {
 	})
 	retry := time.NewTicker(x.Timing.Blocked)
 	defer retry.Stop()
+	asked := false
 	for {
 		d := Next(x.view())
 		if d.Over {
@@ -157,7 +159,16 @@ func (x *run) loop() {
 				}{h, x.live(h, held)}
 			}()
 		}
+		if len(d.Start) == 0 && x.full() {
+			if asked { // who was refused may leave now that others return
+				x.open()
+			}
+			x.unblock()
+			asked = !asked
+			continue
+		}
 		select {
+		case <-x.gate.woken():
 		case e := <-endings:
 			x.ended(e.host, e.ending)
 		case <-retry.C:
@@ -190,8 +201,13 @@ func (x *run) view() View {
 		x.pause = errPaused
 	default:
 	}
+	hosts := append([]HostView(nil), x.hosts...)
+	parked := x.gate.parkedHosts()
+	for i := range hosts {
+		hosts[i].Returns = parked[hosts[i].Name]
+	}
 	return View{
-		Hosts: append([]HostView(nil), x.hosts...), Direction: x.dir,
+		Hosts: hosts, Direction: x.dir, Waves: x.gate != nil,
 		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
 		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
 	}

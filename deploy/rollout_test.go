@@ -164,6 +164,7 @@ func TestAnyFaultAnywhereKeepsTheInvariants(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.IntRange(1, 8).Draw(rt, "hosts")
 		s := newSim(n, rapid.IntRange(1, 2).Draw(rt, "balancers"), v1)
+		s.swappers = rapid.IntRange(0, len(s.lbs)).Draw(rt, "swappers")
 		w := wish(rapid.IntRange(1, 3).Draw(rt, "parallel"))
 		w.OnFailure = rapid.SampledFrom([]Failure{FailRollback, FailPause}).Draw(rt, "on_failure")
 		for _, name := range s.names {

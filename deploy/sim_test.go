@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +22,9 @@ type sim struct {
 	records []Record
 	events  []Event
 	plan    Plan
+
+	swappers int // so many of the balancers change by waves
+	reloads  int // of theirs
 }
 
 type simFault int
@@ -97,7 +101,7 @@ func (s *sim) do(ctx context.Context, op, host string, d time.Duration, effect f
 
 func isLB(op string) bool {
 	switch op {
-	case "seats", "claim", "unclaim", "drain", "empty", "hold", "ready", "giveback", "counters":
+	case "swap", "seats", "claim", "unclaim", "drain", "empty", "hold", "ready", "giveback", "counters":
 		return true
 	}
 	return false
@@ -134,8 +138,19 @@ func (lb *simLB) serving() int {
 
 func (lb *simLB) ours() int {
 	n := 0
-	for _, m := range lb.mark {
-		if m == "us" {
+	for h, m := range lb.mark {
+		if m == "us" && lb.state[h] != StateReady {
+			n++
+		}
+	}
+	return n
+}
+
+// marked counts our marks, but those of hosts that make room.
+func (lb *simLB) marked(beside []string) int {
+	n := 0
+	for h, m := range lb.mark {
+		if m == "us" && !slices.Contains(beside, h) {
 			n++
 		}
 	}
@@ -196,7 +211,7 @@ func (lb *simLB) Claim(ctx context.Context, host string, b Budget) error {
 			return &simRefusal{RefusedOut}
 		case lb.s.hosts[host].well() && lb.serving()-1 < b.MinServing:
 			return &simRefusal{RefusedFloor}
-		case lb.ours() >= b.Parallel:
+		case lb.marked(b.Beside) >= b.Parallel:
 			return &simRefusal{RefusedBudget}
 		}
 		lb.mark[host] = "us"
@@ -391,8 +406,12 @@ func (s *sim) rollout(release string, w Wish) *Rollout {
 	hosts := map[string]Host{}
 	carries := map[string][]Balancer{}
 	var lbs []Balancer
-	for _, lb := range s.lbs {
-		lbs = append(lbs, lb)
+	for i, lb := range s.lbs {
+		if i < s.swappers {
+			lbs = append(lbs, &simSwapper{simLB: lb})
+		} else {
+			lbs = append(lbs, lb)
+		}
 	}
 	for _, n := range s.names {
 		h := s.hosts[n]
