@@ -245,6 +245,7 @@ type noRoom struct{}
 func (*noRoom) Error() string   { return "a host could not return, and its slot is still taken" }
 func (*noRoom) Refusal() string { return RefusedBudget }
 func (*noRoom) Code() string    { return "FD-BUDGET" }
+func (*noRoom) Hint() string    { return "see why that host could not return; it goes on when it does" }
 
 // A gateError says that hosts which are well could not return: the balancer did not
 // take the change.

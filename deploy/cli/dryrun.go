@@ -121,9 +121,6 @@ func (a *asking) stageable(ctx context.Context, p deploy.Plan, art *site.Artifac
 		if !h.Changes() || h.To == "" || r.SHA256 != "" {
 			return nil
 		}
-		there := *a.hosts[h.Name]
-		there.artifact = nil
-		_, err := there.Stage(ctx, r, func(int64) {})
-		return named(h.Name, err)
+		return named(h.Name, a.hosts[h.Name].has(ctx, r))
 	})
 }
