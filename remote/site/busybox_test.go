@@ -27,15 +27,17 @@ func TestBusyboxWillDo(t *testing.T) {
 	if err := b.site.Fence(t.Context(), 3); err != nil {
 		t.Fatal(err)
 	}
+	found := b.adopt(b.site, runs(t, b.put("bin/shop", "found")))
 	b.stage("v1-abc", artifact(t, 1<<20))
 	b.stage("v2-abc", open(t, tree(t), "shop"))
-	for _, id := range []string{"v1-abc", "v2-abc"} {
-		if err := b.site.Flip(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
-	}
+	b.flips(b.site, "v1-abc", found.ID)
+	b.want("bin/shop", "found")
+	b.want("current", "none")
+	b.flips(b.site, "v1-abc", "v2-abc")
 	hour := time.Now().Add(-time.Hour) // its ls orders by whole seconds
-	_ = os.Chtimes(filepath.Join(b.dir, "releases/v1-abc/.flipdeploy-release"), hour, hour)
+	for _, id := range []string{"v1-abc", found.ID} {
+		_ = os.Chtimes(filepath.Join(b.dir, "releases", id, ".flipdeploy-release"), hour, hour)
+	}
 	if err := b.site.Prune(t.Context(), nil); err != nil || b.left() != "v2-abc" {
 		t.Errorf("left %s, %v", b.left(), err)
 	}

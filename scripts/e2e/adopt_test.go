@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -127,6 +128,29 @@ func TestNoWayBackIsRefusedUnlessNobodyWantsOne(t *testing.T) {
 	t.Logf("%v", back.result["error"])
 	wantVersions(t, "v1")
 	noneLeft(t)
+}
+
+// What another process adopted, and was killed over, is known from the hosts alone.
+func TestAnAdoptionThatWasKilledIsRolledBack(t *testing.T) {
+	for _, how := range []string{"link", "binary"} {
+		t.Run(how, func(t *testing.T) {
+			found := byHand(t, "v0", how)
+			more := []string{"--parallel", "2", "--canary", "0"}
+			if how == "binary" {
+				more = append(more, "-i", replaced(t))
+			}
+			w := under(t, func() {
+				kill := started(t, append([]string{"rollout", "--artifact", build(t, "k1", "ok"), "--revision", "k1"}, more...)...)
+				await(t, "a host on the new release", func() bool { return strings.Contains(versions(t), "k1") })
+				kill(syscall.SIGKILL)
+				rollout(t, "k2", "ok", more[4:]...).want(t, 6, "unfinished")
+				flipdeploy(t, append([]string{"rollback", "--json"}, more[4:]...)...).want(t, 0, "done")
+			})
+			w.none(t, 2, 2)
+			wantAsFound(t, "after the rollback", found)
+			noneLeft(t)
+		})
+	}
 }
 
 // places are all files of flipdeploy and of the app on the hosts.
