@@ -75,6 +75,15 @@ func (l *Load) Stop(t testing.TB) {
 	t.Logf("load: %v by %v, %d reopened, %d failed", l.done, l.by, l.Reopened(), len(l.fails))
 }
 
+// Count ends the traffic and tells how many requests failed, of how many.
+func (l *Load) Count() (failed, sent int) {
+	l.end()
+	for _, n := range l.done {
+		sent += n
+	}
+	return len(l.fails), sent
+}
+
 // By is how many requests host has answered.
 func (l *Load) By(host string) int {
 	l.mu.Lock()
