@@ -23,7 +23,7 @@ func (n *Nginx) explain(doing string, err error) error {
 			return nginxRefused(strings.Fields(words))
 		} else if words, ok := strings.CutPrefix(line, "fd-lb fail "); ok {
 			what, rest, _ := strings.Cut(words, " ")
-			f := n.failed(what, rest, said)
+			f := n.fails(what, rest, said)
 			f.evidence = said
 			return f
 		}
@@ -41,8 +41,8 @@ func nginxRefused(w []string) error {
 	return refused(w[0], w[1:])
 }
 
-// failed says what went wrong, with the last words of nginx.
-func (n *Nginx) failed(what, rest string, said []string) *Fault {
+// fails says what went wrong, with the last words of nginx.
+func (n *Nginx) fails(what, rest string, said []string) *Fault {
 	first := "no reason given"
 	if len(said) > 0 && said[0] != "" {
 		first = said[0]

@@ -26,6 +26,8 @@ type nginxLook struct {
 	socks              []nginxSock
 	hidden             bool // connections are those of the workers' user
 	probes             map[string]string
+	log                string           // where the error log ends: size and inode
+	errors             map[string]int64 // address → requests that failed since the last look
 }
 
 // A nginxWorker is one worker process.
@@ -57,7 +59,7 @@ const ticksPerSecond = 100
 // the file changed in between.
 func parseLook(out string) (*nginxLook, error) {
 	l := &nginxLook{files: map[string]*lookedFile{}, globs: map[string][]string{}, texts: map[string]string{},
-		names: map[string][]string{}, probes: map[string]string{}}
+		names: map[string][]string{}, probes: map[string]string{}, errors: map[string]int64{}}
 	glob, sawEnd := "", false
 	for out != "" {
 		line, rest, ok := strings.Cut(out, "\n")
@@ -128,6 +130,10 @@ func (l *nginxLook) line(word, arg string) (err error) {
 		}
 	case "sock":
 		return l.sock(w[0], w[1], w[2])
+	case "log":
+		l.log = arg
+	case "errors":
+		l.errors[w[1]] = int64(seconds(w[0]))
 	case "hidden":
 		l.hidden = true
 	case "name":

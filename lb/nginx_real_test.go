@@ -326,3 +326,33 @@ func TestNginxLastServerIsNeverTaken(t *testing.T) {
 	}
 	must(t, d.Swap(ctx, lbtest.Shell{}, nil, []string{"web1", "web2"}, 0))
 }
+
+// Open-source nginx counts nothing; its error log tells which host failed requests.
+func TestNginxCountersComeFromTheErrorLogAndOutliveReloads(t *testing.T) {
+	t.Parallel()
+	g, d, b := startNginx(t, 2, "")
+	ctx := lbtest.Within(t, 20*time.Second)
+	first, err := d.Counters(ctx, "web1")
+	must(t, err)
+	b["web1"].Kill()
+	for range 4 {
+		_, err := lbtest.Get(g.Addr, "/", "")
+		must(t, err) // the other one answers
+	}
+	g.Reload()
+	_, err = lbtest.Get(g.Addr, "/", "")
+	must(t, err)
+	_, err = lbtest.Get(g.Addr, "/", "")
+	must(t, err)
+	now, err := d.Counters(ctx, "web1")
+	must(t, err)
+	if first.Connect != 0 || now.Connect < 2 || now.Generation != first.Generation || now.Generation == "" {
+		t.Errorf("before %+v, now %+v", first, now)
+	}
+	if other, err := d.Counters(ctx, "web2"); err != nil || other.Connect != 0 {
+		t.Errorf("web2: %+v, %v", other, err)
+	}
+	if again, err := d.Counters(ctx, "web1"); err != nil || again != now {
+		t.Errorf("asked again: %+v, %v", again, err)
+	}
+}

@@ -90,15 +90,18 @@ func (n *Nginx) lookScript(what lookFor) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	vars := []string{"FD_MORE", strings.Join(n.more, "\n"), "FD_NAMES", strings.Join(n.ask, " "), "FD_KNOWN", n.known(),
-		"FD_FACTS", flag(n.conf == nil), "FD_PID", "", "FD_PORTS", "", "FD_PROBES", ""}
+		"FD_FACTS", flag(n.conf == nil), "FD_PID", "", "FD_PORTS", "", "FD_PROBES", "", "FD_LOG", ""}
 	body := nginxLookSh
 	if n.conf != nil {
 		vars = append(vars, "FD_PID", n.pidFile())
-		if what >= lookSocks {
+		switch what {
+		case lookFiles:
+		case lookErrors:
+			vars = append(vars, "FD_LOG", n.errorLog(), "FD_LOGAT", n.logAt)
+		case lookSocks:
 			vars = append(vars, "FD_PORTS", n.ports())
-		}
-		if what == lookAll {
-			vars = append(vars, "FD_PROBES", n.probed())
+		case lookAll:
+			vars = append(vars, "FD_PORTS", n.ports(), "FD_PROBES", n.probed())
 			body = nginxProbeSh + nginxLookSh
 		}
 	}

@@ -1,7 +1,6 @@
 package lb
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -89,9 +88,6 @@ func (s *nginxSnapshot) socksTo(host string, counts func(nginxSock) bool) []ngin
 	}
 	return all
 }
-
-// generation is another after each reload.
-func (s *nginxSnapshot) generation() string { return fmt.Sprintf("%s/%d", s.master, s.since()) }
 
 // A file's time and a worker's start are known to so many seconds.
 const clockSlack = 0.05

@@ -343,7 +343,7 @@ func counters(t *testing.T, r *Rig) {
 	r.Reload()
 	again, err := r.Driver.Counters(ctx, "web1")
 	must(t, err)
-	if again.Generation == after.Generation {
-		t.Error("a reload left the generation as it was")
+	if changed := again.Generation != after.Generation; changed != r.Counts {
+		t.Errorf("after a reload another generation: %v, want %v", changed, r.Counts)
 	}
 }

@@ -35,7 +35,7 @@ type Rig struct {
 	TakeOut  func(host string) // by a person, behind the driver's back
 	PutBack  func(host string)
 	Remind   bool // a reload forgets who is out
-	Counts   bool // it counts errors for each host
+	Counts   bool // it counts errors for each host, anew after a reload
 	Reopen   bool // it reloads, and busy keep-alive clients have to open a new connection
 }
 

@@ -1,6 +1,7 @@
 # Prints what nginx reads, who its workers are and what connections they hold. Wants
 # FD_MORE (patterns to read as well), FD_KNOWN (sha256 of texts not to be sent again),
-# FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_FACTS.
+# FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_FACTS, FD_LOG (the error log,
+# empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at).
 
 # fd_patterns prints what the files on stdin may include: more than they do, as
 # comments and quotes are not looked at closely.
@@ -114,6 +115,20 @@ fd_facts() {
 	printf '%s\n' "$fd_v" | sed -n 's/^nginx version: /version /p; s/^configure arguments:/configure/p'
 }
 
+# fd_errors counts what nginx wrote since about requests that failed, by address. The
+# first look only remembers where the log ends; a log that was rotated is read anew.
+fd_errors() {
+	fd_z=$(stat -L -c '%s %i' "$FD_LOG" 2>/dev/null) && [ -r "$FD_LOG" ] || return 0
+	printf 'log %s\n' "$fd_z"
+	[ -n "$FD_LOGAT" ] || return 0
+	fd_from=${FD_LOGAT% *}
+	[ "${fd_z#* }" = "${FD_LOGAT#* }" ] && [ "$fd_from" -le "${fd_z% *}" ] || fd_from=0
+	tail -c +$((fd_from + 1)) "$FD_LOG" | head -c $((${fd_z% *} - fd_from)) | awk '
+		/\[error\].*(connect\(\) failed|timed out|prematurely closed|recv\(\) failed|send\(\) failed).*upstream: "/ {
+			sub(/^.*upstream: "([a-z]*:\/\/)?/, ""); sub(/[\/"].*$/, ""); n[$0]++ }
+		END { for (a in n) print "errors", n[a], a }'
+}
+
 fd_look() {
 	printf '== nginx\n'
 	[ "$FD_FACTS" != 1 ] || fd_facts
@@ -130,6 +145,7 @@ fd_look() {
 	for fd_n in $FD_NAMES; do
 		getent ahosts "$fd_n" 2>/dev/null | awk -v n="$fd_n" '!seen[$1]++ { print "name", n, $1 }'
 	done
+	[ -z "$FD_LOG" ] || fd_errors
 	[ -z "$FD_PROBES" ] || fd_probe
 	fd_files
 	printf '== end\n'
