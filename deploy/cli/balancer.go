@@ -33,6 +33,7 @@ type balancer struct {
 	epoch   int64
 	rollout string
 	who     string
+	as      deploy.Balancer // see engine
 }
 
 var _ deploy.Balancer = (*balancer)(nil)
@@ -67,7 +68,7 @@ func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
 }
 
 func (b *balancer) Claim(ctx context.Context, host string, budget deploy.Budget) error {
-	claim := state.Claim{Rollout: b.rollout, Host: host, Keys: b.keys[host], Parallel: budget.Parallel,
+	claim := state.Claim{Rollout: b.rollout, Host: host, Keys: b.keys[host], Parallel: budget.Parallel, Beside: budget.Beside,
 		Before: string(deploy.StateReady), Who: b.who}
 	return b.driver.Claim(ctx, b.store.Act(b.epoch, claim), host, budget.MinServing)
 }

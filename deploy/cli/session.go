@@ -143,6 +143,11 @@ func (s *session) fence(ctx context.Context, hosts []*host) error {
 	s.book = state.NewBook(s.stores, epoch)
 	for _, b := range s.lbs {
 		b.epoch, b.rollout = epoch, s.rollout
+		if m, ok := b.driver.(interface{ Mark(rollout string) error }); ok { // its marks are in the configuration, too
+			if err := m.Mark(s.rollout); err != nil {
+				return named(b.name, err)
+			}
+		}
 	}
 	return each(hosts, func(h *host) error { return named(h.name, h.raise(ctx, epoch)) })
 }
@@ -203,7 +208,7 @@ func (s *session) engineHosts() map[string]deploy.Host {
 func (s *session) engineBalancers() []deploy.Balancer {
 	var all []deploy.Balancer
 	for _, b := range s.lbs {
-		all = append(all, b)
+		all = append(all, b.engine())
 	}
 	return all
 }

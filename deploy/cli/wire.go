@@ -5,6 +5,7 @@ import (
 	"net"
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/health"
@@ -58,11 +59,36 @@ func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
 		}
 	}
 	s.stores = append(s.stores, store)
-	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, driver: lb.NewHAProxy(lb.HAProxyConfig{
+	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, driver: s.driver(l, m, hosts)})
+}
+
+// driver speaks to the kind of balancer that the inventory names.
+func (s *session) driver(l inventory.LB, m *remote.Machine, hosts map[string][]string) driver {
+	if l.Kind == "nginx" {
+		return lb.NewNginx(lb.NginxConfig{
+			Name: l.Name, Upstreams: l.Upstreams, Config: l.Config, Sudo: l.Sudo, Hosts: hosts,
+			ReadyTimeout: s.inv.Rollout.LBReadyTimeout, Probe: probeOf(s.inv),
+		}, m)
+	}
+	return lb.NewHAProxy(lb.HAProxyConfig{
 		Name: l.Name, Upstreams: l.Upstreams, Socket: l.Socket, MasterSocket: l.MasterSocket, Sudo: l.Sudo, Hosts: hosts,
 		ReadyTimeout:   s.inv.Rollout.LBReadyTimeout,
 		GracefulReload: s.inv.Reload.Method == "signal",
-	}, m)})
+	}, m)
+}
+
+// probeOf is how nginx's machine asks whether a host serves: over plain HTTP as the
+// health check does, else whether it can be connected to.
+func probeOf(inv *inventory.Inventory) lb.Probe {
+	h := inv.Health
+	if h.Kind != "http" || h.Scheme == "https" {
+		return lb.Probe{}
+	}
+	var good []string
+	for _, code := range h.Status {
+		good = append(good, strconv.Itoa(code))
+	}
+	return lb.Probe{Path: h.Path, Host: h.Host, Status: strings.Join(good, "|"), Port: h.Port}
 }
 
 func (s *session) wireHost(h inventory.Host, m *remote.Machine) {

@@ -73,7 +73,7 @@ example:32:1: reload.pid_command: a pid command is not yet supported (use pid_fi
 example:51:1: reload.command: a reload command is not yet supported (leave it out; method is "signal", "systemd" or "restart")
 example:68:1: health.command: a health command is not yet supported (leave it out; kind is "http" or "tcp")
 example:88:1: ssh.jump: a jump host is not yet supported (run flipdeploy where the hosts can be reached, and leave it out)
-example:103:1: lb[0].config: an nginx balancer is not yet supported (leave it out)
+example:103:1: lb[0].config: is nginx's: this balancer is HAProxy (leave it out)
 example:123:1: host[1].zone: a zone is not yet supported (leave it out; labels may hold it)`)
 	if err == nil || !sameButLines(err.Error(), want) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)

@@ -75,8 +75,11 @@ func (b *builder) lb(s section) LB {
 	l.Socket = s.str("socket", "/run/haproxy/admin.sock", socket)
 	l.MasterSocket = s.str("master_socket", "", socket)
 	l.Config = s.str("config", "/etc/nginx/nginx.conf", remotePath)
-	if l.Kind == "nginx" {
+	switch {
+	case l.Kind == "nginx":
 		l = b.notHAProxy(s, l)
+	case l.Kind == "haproxy" && s.has("config"):
+		s.fault("config", "is nginx's: this balancer is HAProxy", "leave it out")
 	}
 	return l
 }

@@ -28,8 +28,6 @@ var laters = []later{
 	{"ssh.jump", set, "a jump host", "run flipdeploy where the hosts can be reached, and leave it out"},
 	{"ssh.config", is("true"), "reading ~/.ssh/config", "set user, port and identity_file here"},
 	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
-	{"lb.kind", is("nginx"), "an nginx balancer", `use "haproxy"`},
-	{"lb.config", set, "an nginx balancer", "leave it out"},
 	{"host.zone", set, "a zone", "leave it out; labels may hold it"},
 }
 

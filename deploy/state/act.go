@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,12 +25,19 @@ type Claim struct {
 	Before        string   // the balancer's state of the host, one word
 	Who           string   // for people
 	Takes         []string // earlier rollouts whose marks are to become ours
+	Beside        []string // hosts of ours that return by the same change: they leave room
 }
 
 // An Owned holds when every key carries the mark of this rollout and epoch.
 type Owned struct {
 	Rollout, Host string
 	Keys          []Key
+}
+
+// An OwnedAll holds when that is so of every key of several hosts.
+type OwnedAll struct {
+	Rollout string
+	Hosts   map[string][]Key
 }
 
 // A Drop holds as Owned does; once the driver's script, which only checks, said
@@ -46,7 +54,8 @@ type act struct {
 	App, Rollout, Host   string
 	Epoch                int64
 	Keys, Upstreams      []string
-	Mine                 []string
+	Mine, Beside         []string
+	Pairs                []string // host=key
 	Parallel             int
 	Before, Who, When    string
 	Driver, File, Intent string
@@ -57,6 +66,10 @@ func (c Claim) act() (act, []error) {
 	a.Claim, a.Owned = true, false
 	a.Parallel, a.Before, a.Who = c.Parallel, c.Before, word(c.Who)
 	a.Mine = append([]string{c.Rollout}, c.Takes...)
+	for _, h := range c.Beside {
+		a.Beside = append(a.Beside, h)
+		errs = append(errs, check("host", hostName, h))
+	}
 	for _, t := range c.Takes {
 		errs = append(errs, check("rollout", rolloutName, t))
 	}
@@ -64,6 +77,17 @@ func (c Claim) act() (act, []error) {
 }
 
 func (o Owned) act() (act, []error) { return ownAct(o.Rollout, o.Host, o.Keys) }
+
+func (o OwnedAll) act() (act, []error) {
+	all := act{Owned: true, Rollout: o.Rollout}
+	var errs []error
+	for _, host := range slices.Sorted(maps.Keys(o.Hosts)) {
+		a, bad := ownAct(o.Rollout, host, o.Hosts[host])
+		all.Keys, all.Pairs, all.Upstreams = append(all.Keys, a.Keys...), append(all.Pairs, a.Pairs...), append(all.Upstreams, a.Upstreams...)
+		errs = append(errs, bad...)
+	}
+	return all, errs
+}
 
 func (d Drop) act() (act, []error) {
 	a, errs := ownAct(d.Rollout, d.Host, d.Keys)
@@ -86,6 +110,9 @@ func ownAct(rollout, host string, keys []Key) (act, []error) {
 	a.Upstreams = slices.Compact(a.Upstreams)
 	slices.Sort(a.Keys)
 	a.Keys = slices.Compact(a.Keys)
+	for _, k := range a.Keys {
+		a.Pairs = append(a.Pairs, host+"="+k)
+	}
 	return a, errs
 }
 

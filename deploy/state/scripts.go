@@ -182,8 +182,8 @@ for fd_key in{{range .Keys}} {{q .}}{{end}}; do
 done
 {{- end}}
 
-{{- /* Hosts of any app that are out on the same upstreams, this one and those of
-hands aside, leave room for one more. A host that is ours already takes no more. */ -}}
+{{- /* Hosts of any app that are out on the same upstreams, this one, those of hands
+and those of ours that return by the same change aside, leave room for one more. A host that is ours already takes no more. */ -}}
 {{- define "budget"}}
 fd_out=$(
 	for fd_mark in{{range .Upstreams}} "$fd_dir"/*/own/{{q .}}@*{{end}}; do
@@ -192,7 +192,7 @@ fd_out=$(
 		read -r fd_r fd_e fd_h fd_rest <"$fd_mark"
 		fd_mark=${fd_mark#"$fd_dir"/}
 		case "$fd_r ${fd_mark%%/*}/$fd_h" in
-		('hand '* | *' {{.App}}/{{.Host}}') ;;
+		('hand '* | *' {{.App}}/{{.Host}}'{{range .Beside}} | '{{$.Rollout}} {{$.App}}/{{.}}'{{end}}) ;;
 		(*) printf '%s\n' "${fd_mark%%/*}/${fd_h:-?}" ;;
 		esac
 	done | sort -u
@@ -204,11 +204,12 @@ fd_out=$(
 that died while it dropped them. All gone: dropped already, nothing is done. */ -}}
 {{- define "owned"}}
 fd_ours=0
-for fd_key in{{range .Keys}} {{q .}}{{end}}; do
+for fd_pair in{{range .Pairs}} {{q .}}{{end}}; do
+	fd_key=${fd_pair#*=} fd_host=${fd_pair%%=*}
 	fd_r= fd_e= fd_h= fd_b= fd_w= fd_t=
 	if [ -e "$fd_app/own/$fd_key" ]; then
 		read -r fd_r fd_e fd_h fd_b fd_w fd_t <"$fd_app/own/$fd_key"
-		[ "$fd_r $fd_e $fd_h" = '{{.Rollout}} {{.Epoch}} {{.Host}}' ] ||
+		[ "$fd_r $fd_e $fd_h" = "{{.Rollout}} {{.Epoch}} $fd_host" ] ||
 			fd_refuse mark {{.App}} "$fd_key" "${fd_r:-?}" "${fd_e:-?}" "${fd_h:-?}" "${fd_b:-?}" "${fd_w:-?}" "$fd_t"
 		fd_ours=$((fd_ours + 1))
 {{- if not .Drop}}
