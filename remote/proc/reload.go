@@ -178,7 +178,9 @@ func (a *App) conclude(ctx context.Context, f facts, at time.Duration, w *watch,
 		return false, nil
 	case taken:
 		a.after = a.cfg.snapshot(f, spot{main: served(w.before, f)})
-		a.keep(f)
+		if a.cfg.Unit == "" || f.unit.well() { // else the unit was asked before the app was up
+			a.keep(f)
+		}
 		return true, nil
 	}
 	return true, a.takeoverError(ctx, f, v, w)
