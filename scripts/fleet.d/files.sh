@@ -69,6 +69,41 @@ haproxy_cfg() {
 	done
 }
 
+# is_nginx tells whether a balancer is nginx rather than HAProxy.
+is_nginx() { case $NGINX in *,"$1",*) true ;; *) false ;; esac }
+
+# nginx_conf prints what Debian's nginx.conf includes from conf.d.
+nginx_conf() {
+	local i
+	cat <<-END
+		upstream shop {
+		    zone shop 64k;
+	END
+	for i in $(seq 1 "$1"); do
+		echo "    server $(web_ip "$i"):8080 max_fails=1 fail_timeout=1s; # web$i"
+	done
+	cat <<-'END'
+		    keepalive 16;
+		}
+
+		map $http_upgrade $shop_connection {
+		    default upgrade;
+		    ''      '';
+		}
+
+		server {
+		    listen 80;
+		    location / {
+		        proxy_pass http://shop;
+		        proxy_http_version 1.1;
+		        proxy_set_header Connection $shop_connection;
+		        proxy_set_header Upgrade $http_upgrade;
+		        proxy_connect_timeout 2s;
+		    }
+		}
+	END
+}
+
 # inventory prints the inventory.toml of a fleet.
 inventory() {
 	local hosts=$1 balancers=$2 i
@@ -104,6 +139,11 @@ inventory() {
 		sudo = true
 	END
 	for i in $(seq 1 "$balancers"); do
+		if is_nginx "edge$i"; then
+			printf '\n[[lb]]\nname = "edge%s"\nkind = "nginx"\naddress = "%s"\n' "$i" "$(edge_ip "$i")"
+			printf 'upstream = "shop"\nconfig = "/etc/nginx/nginx.conf"\n'
+			continue
+		fi
 		printf '\n[[lb]]\nname = "edge%s"\nkind = "haproxy"\naddress = "%s"\n' "$i" "$(edge_ip "$i")"
 		printf 'upstream = "shop"\nsocket = "/run/haproxy/admin.sock"\n'
 	done

@@ -32,6 +32,13 @@ dress_web() {
 
 dress_edge() {
 	local root=$2
+	if is_nginx "$1"; then
+		mkdir -p "$root/etc/nginx/conf.d"
+		nginx_conf "$HOSTS" >"$root/etc/nginx/conf.d/shop.conf"
+		rm -f "$root/etc/nginx/sites-enabled/default"
+		ln -sf /lib/systemd/system/nginx.service "$root/etc/systemd/system/multi-user.target.wants/nginx.service"
+		return
+	fi
 	haproxy_cfg "$1" "$HOSTS" "$RETRIES0" >"$root/etc/haproxy/haproxy.cfg"
 	echo 'EXTRAOPTS="-S /run/haproxy-master.sock,mode,660,group,haproxy"' >"$root/etc/default/haproxy"
 	ln -sf /lib/systemd/system/haproxy.service "$root/etc/systemd/system/multi-user.target.wants/haproxy.service"
