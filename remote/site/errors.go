@@ -78,7 +78,8 @@ func (s *Site) words(code, detail string) (text, hint string) {
 	p := s.cfg.Path
 	switch code {
 	case "FD-APP-PATH":
-		return detail, s.makeHint()
+		dir, _, _ := strings.Cut(detail, " ")
+		return detail, s.makeHint(dir)
 	case "FD-DIR-WRITABLE":
 		return "others may write to " + detail, "sudo chmod g-w,o-w " + detail
 	case "FD-PLANTED":
@@ -117,11 +118,14 @@ func (s *Site) words(code, detail string) (text, hint string) {
 	return detail, "look at " + p + " on the host"
 }
 
-// makeHint is the command that makes the app's directory.
-func (s *Site) makeHint() string {
+// makeHint is the command that makes a directory of the app, or makes it ours.
+func (s *Site) makeHint(dir string) string {
+	if !strings.HasPrefix(dir, s.cfg.Path) {
+		dir = s.cfg.Path
+	}
 	user := s.cfg.User
 	if user == "" {
 		user = "USER"
 	}
-	return fmt.Sprintf("sudo install -d -o %s -m 0755 %s", user, s.cfg.Path)
+	return fmt.Sprintf("sudo install -d -o %s -m 0755 %s", user, dir)
 }

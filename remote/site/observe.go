@@ -19,6 +19,7 @@ type Facts struct {
 	Exists     bool
 	Writable   bool
 	Owner      string
+	Shut       []string // our directories in it that we may not write to
 	Loose      []string // directories in the way in which others may plant things
 	NoExec     bool     // the file system runs no programs
 	Current    string   // as Site.Current
@@ -57,6 +58,8 @@ func (s *Site) learn(f *Facts, key, value string) (err error) {
 		f.Exists = true
 	case "writable":
 		f.Writable = true
+	case "shut":
+		f.Shut = append(f.Shut, value)
 	case "owner":
 		f.Owner = value
 	case "loose":
@@ -99,6 +102,9 @@ func (s *Site) Preflight(f Facts, id string, a *Artifact) []error {
 		add("FD-APP-PATH", s.cfg.Path+" does not exist")
 	case !f.Writable:
 		add("FD-APP-PATH", fmt.Sprintf("%s cannot be written by %s", s.cfg.Path, f.User))
+	}
+	for _, d := range f.Shut {
+		add("FD-APP-PATH", fmt.Sprintf("%s cannot be written by %s", d, f.User))
 	}
 	for _, d := range f.Loose {
 		add("FD-DIR-WRITABLE", d)

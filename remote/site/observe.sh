@@ -18,6 +18,7 @@ if cd -P -- "$path" 2>/dev/null; then
   say exists yes
   say owner "$(ls -ld . | { read -r mode links owner rest; printf '%s' "$owner"; })"
   [ -w . ] && say writable yes
+  for d in releases .flipdeploy; do [ ! -d "$d" ] || [ -w "$d" ] || say shut "$path/$d"; done
   loose | while read -r d; do say loose "$d"; done
   k=$(kept)
   if [ -n "$k" ]; then say current "releases/$k"
