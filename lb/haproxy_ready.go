@@ -50,9 +50,10 @@ type rise struct {
 // step looks once and does what is next: maint to drain, drain to ready when the
 // checks are full; done when it is in rotation and up.
 func (r *rise) step(ctx context.Context) (done bool, err error) {
+	asked := time.Now()
 	s, err := r.h.look(ctx, "")
 	if err != nil {
-		return false, r.broken(ctx, err)
+		return false, r.broken(ctx, asked, err)
 	}
 	r.brokenAt, r.broke, r.last = time.Time{}, nil, s
 	if inRotation(s, r.host) {
@@ -77,13 +78,14 @@ func ignore(err error, why string) error {
 	return err
 }
 
-func (r *rise) broken(ctx context.Context, err error) error {
+func (r *rise) broken(ctx context.Context, asked time.Time, err error) error {
 	if r.brokenAt.IsZero() {
 		r.brokenAt = time.Now()
 	}
-	if r.broke == nil || context.Cause(ctx) == nil { // what the end of our time cuts short says nothing
-		r.broke = err
+	if cutShort(ctx, asked) {
+		return err
 	}
+	r.broke = err
 	if time.Since(r.brokenAt) < patience {
 		return nil
 	}
@@ -177,6 +179,12 @@ func noChecks(roots []*server) bool {
 		}
 	}
 	return true
+}
+
+// cutShort tells whether a question was ended by our own deadline before the answer
+// was late: that it failed says nothing of the balancer.
+func cutShort(ctx context.Context, asked time.Time) bool {
+	return ctx.Err() != nil && time.Since(asked) < time.Second
 }
 
 func (r *rise) tell(v *server) {

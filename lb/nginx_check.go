@@ -196,7 +196,7 @@ func cannot(what string) *Fault {
 }
 
 func brokenBefore(lines []string) *Fault {
-	f := fault("FD-LB-NGINX-BROKEN", "mend what `nginx -t` says, on the balancer", "nginx -t fails before anything was changed: %s", lines[0])
+	f := fault("FD-LB-NGINX-BROKEN", "mend what `nginx -t` says, on the balancer", "nginx -t fails before anything was changed: %s", gravest(lines))
 	f.evidence = lines
 	return f
 }

@@ -213,3 +213,33 @@ func program(t *testing.T, name string) string {
 	must(t, err)
 	return p
 }
+
+// Whoever may not look into the workers sees the connections of their user.
+func TestNginxConnectionsAreSeenWithoutRights(t *testing.T) {
+	t.Parallel()
+	lbtest.Need(t, "setpriv")
+	if os.Getuid() != 0 {
+		return // then the workers are ours, and the suite has shown it
+	}
+	g, d, b := startNginx(t, 2, "")
+	other := lbtest.Shell{Argv: []string{"setpriv", "--reuid=12345", "--clear-groups", "sh", "-s"}}
+	wait := make(chan error, 6)
+	for range cap(wait) {
+		go func() { _, err := lbtest.Get(g.Addr, "/slow?for=1500ms", ""); wait <- err }()
+	}
+	lbtest.Eventually(t, "web1 works", func() bool { return b["web1"].InFlight.Load() > 0 })
+	seats, err := lb.NewNginx(g.Driver(b, "shop"), other).Seats(lbtest.Within(t, 5*time.Second))
+	must(t, err)
+	if seats["web1"].Sessions == 0 || seats["web2"].Sessions == 0 {
+		t.Errorf("no session seen: %+v", seats)
+	}
+	must(t, d.Drain(lbtest.Within(t, 5*time.Second), lbtest.Shell{}, "web1", 1))
+	blind := lb.NewNginx(g.Driver(b, "shop"), other)
+	must(t, blind.Empty(lbtest.Within(t, 10*time.Second), other, "web1", quiet))
+	if n := b["web1"].InFlight.Load(); n != 0 {
+		t.Errorf("%d requests in flight on an empty host", n)
+	}
+	for range cap(wait) {
+		must(t, <-wait)
+	}
+}

@@ -43,10 +43,7 @@ func nginxRefused(w []string) error {
 
 // fails says what went wrong, with the last words of nginx.
 func (n *Nginx) fails(what, rest string, said []string) *Fault {
-	first := "no reason given"
-	if len(said) > 0 && said[0] != "" {
-		first = said[0]
-	}
+	first := gravest(said)
 	switch what {
 	case "no-pid", "no-master":
 		return fault("FD-LB-NGINX-DOWN", "start nginx with `systemctl start nginx`, or correct `config`", "nginx does not run: %s names no nginx master process", n.pidFileNow())
@@ -81,3 +78,16 @@ var logStamp = regexp.MustCompile(`^(nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )(\[
 
 // logWords is a line of nginx without when and which process.
 func logWords(line string) string { return logStamp.ReplaceAllString(line, "$2") }
+
+// gravest is the line that says why: the first [emerg], else the first.
+func gravest(lines []string) string {
+	for _, l := range lines {
+		if strings.HasPrefix(l, "[emerg]") {
+			return l
+		}
+	}
+	if len(lines) == 0 || lines[0] == "" {
+		return "no reason given"
+	}
+	return lines[0]
+}

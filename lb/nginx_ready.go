@@ -39,13 +39,14 @@ type nginxRise struct {
 	told     time.Time
 	brokenAt time.Time
 	last     *nginxSnapshot
-	waits    error // what is in the way, beside probes
+	waits    error // what is in the way, beside probes: foreign edits, a machine that does not answer
 }
 
 func (r *nginxRise) step(ctx context.Context) (done bool, err error) {
+	asked := time.Now()
 	s, err := r.n.look(ctx, lookAll)
 	if err != nil {
-		return false, r.broken(err)
+		return false, r.broken(ctx, asked, err)
 	}
 	r.brokenAt, r.last, r.waits = time.Time{}, s, nil
 	if err := s.returns(r.host); err != nil {
@@ -69,10 +70,14 @@ func (r *nginxRise) step(ctx context.Context) (done bool, err error) {
 // returns refuses a host that is out by a person, or absent.
 func (s *nginxSnapshot) returns(host string) error { return backOf(s, host, map[*confFile][]splice{}) }
 
-func (r *nginxRise) broken(err error) error {
+func (r *nginxRise) broken(ctx context.Context, asked time.Time, err error) error {
 	if r.brokenAt.IsZero() {
 		r.brokenAt = time.Now()
 	}
+	if cutShort(ctx, asked) {
+		return err
+	}
+	r.waits = err
 	if time.Since(r.brokenAt) < patience {
 		return nil
 	}

@@ -24,9 +24,13 @@ fd_check() {
 		command -v "$fd_x" >/dev/null 2>&1 || printf 'cannot find %s\n' "$fd_x"
 	done
 	fd_prober
-	[ -z "$fd_su" ] || sudo -n -l "$fd_bin" -c "$FD_CONF" -t -q >/dev/null 2>&1 || printf 'cannot sudo %s\n' "$fd_bin -c $FD_CONF -t -q"
-	[ -z "$fd_su" ] || sudo -n -l "$fd_bin" -c "$FD_CONF" -s reload >/dev/null 2>&1 || printf 'cannot sudo %s\n' "$fd_bin -c $FD_CONF -s reload"
-	fd_words=$(fd_nginx -t -q 2>&1) || printf '%s\n' "${fd_words:-nginx -t failed}" | sed 's/^/broken /'
+	fd_may "$fd_bin" -c "$FD_CONF" -s reload
+	fd_no=$(fd_may "$fd_bin" -c "$FD_CONF" -t -q)
+	if [ -n "$fd_no" ]; then
+		printf '%s\n' "$fd_no"
+	else
+		fd_words=$(fd_nginx -t -q 2>&1) || printf '%s\n' "${fd_words:-nginx -t failed}" | sed 's/^/broken /'
+	fi
 	printf '%s\n' "$FD_FILES" | while read -r fd_x; do [ -z "$fd_x" ] || fd_rights "$fd_x"; done
 	printf 'nginx %s\n' "$fd_bin"
 	printf '== checked\n'

@@ -96,7 +96,7 @@ fd_socks() {
 	fd_first=${fd_first%% *}
 	{
 		if [ -n "$fd_hidden" ]; then
-			printf 'uid %s\n' "$(stat -c %u "/proc/$fd_first")"
+			awk '/^Uid:/ { print "uid", $3 }' "/proc/$fd_first/status" # its directory may say root
 		else
 			ls -l "$@" | awk '/^\/proc\// { split($0, a, "/"); pid = a[3] } match($0, /socket:\[[0-9]+\]/) { print "fd", substr($0, RSTART + 8, RLENGTH - 9), pid } END { print "fd 0 0" }'
 		fi
