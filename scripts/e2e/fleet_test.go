@@ -32,6 +32,11 @@ func TestMain(m *testing.M) {
 func around(m *testing.M) int {
 	os.Setenv("FLEET", fmt.Sprintf("e%d", os.Getpid()%10000))
 	args := []string{"up", "-n", "4", "-b", fmt.Sprint(len(edges()))}
+	for _, e := range edges() {
+		if isNginx(e) {
+			args = append(args, "--nginx", e)
+		}
+	}
 	if os.Getenv("FLIPDEPLOY_RETRIES0") != "" {
 		args = append(args, "--retries0")
 	}
@@ -59,12 +64,24 @@ func around(m *testing.M) int {
 	return m.Run()
 }
 
-// edges are the fleet's balancers; tests that need two ask for them by environment.
+// edges are the fleet's balancers; FLIPDEPLOY_BALANCERS says which: haproxy (the
+// default), 2 (of them), nginx, or both.
 func edges() []string {
-	if os.Getenv("FLIPDEPLOY_BALANCERS") == "2" {
+	switch os.Getenv("FLIPDEPLOY_BALANCERS") {
+	case "2", "both":
 		return []string{"edge1", "edge2"}
 	}
 	return []string{"edge1"}
+}
+
+func isNginx(edge string) bool {
+	switch os.Getenv("FLIPDEPLOY_BALANCERS") {
+	case "nginx":
+		return true
+	case "both":
+		return edge == "edge2"
+	}
+	return false
 }
 
 // tune shortens what a bad release would have the tests wait for.
@@ -176,12 +193,19 @@ func fresh(t *testing.T) {
 	t.Helper()
 	for _, e := range edges() {
 		mustVerb(t, "exec", e, "sh", "-c", "rm -rf /var/lib/flipdeploy/shop")
+		if isNginx(e) {
+			freshNginx(t, e)
+			continue
+		}
 		for _, h := range webs {
 			on(t, e, "set server shop/"+h+" state ready")
 		}
 	}
 	mustVerb(t, "seed", "v0")
 	for _, e := range edges() {
+		if isNginx(e) {
+			continue
+		}
 		await(t, "four hosts in rotation", func() bool { return strings.Count(on(t, e, "show servers state shop"), " 2 0 1 1 ") >= 4 })
 	}
 }
@@ -201,7 +225,7 @@ func on(t *testing.T, edge, words string) string {
 type watched struct {
 	Load struct {
 		Served, Failed int
-		Classes        map[string]struct{ Served, Failed int }
+		Classes        map[string]struct{ Served, Failed, Retried int }
 		Versions       map[string]int
 		Texts          []string
 	}
@@ -221,7 +245,13 @@ func under(t *testing.T, work func()) watched {
 	var oracles []*background
 	for i := range edges() {
 		target = append(target, "-url", fmt.Sprintf("http://10.77.0.%d", i+2))
+		if isNginx(edges()[i]) {
+			continue // see nginx_test.go
+		}
 		oracles = append(oracles, start(t, "oracle", "-address", fmt.Sprintf("10.77.0.%d:9999", i+2), "-backend", "shop", "-json"))
+	}
+	if slices.ContainsFunc(edges(), isNginx) {
+		target = append(target, "-retry")
 	}
 	load := start(t, "load", target...)
 	time.Sleep(time.Second)
@@ -309,6 +339,10 @@ func noneLeftOn(t *testing.T, edge string) {
 	}
 	if out := mustVerb(t, "exec", edge, "sh", "-c", "cd /var/lib/flipdeploy/shop 2>/dev/null && [ -e lease ] || { echo free; exit; }; flock -n lease echo free || true"); strings.TrimSpace(out) != "free" {
 		t.Errorf("%s: the lock is still held", edge)
+	}
+	if isNginx(edge) {
+		confAsFound(t, edge)
+		return
 	}
 	for line := range strings.Lines(on(t, edge, "show servers state shop")) {
 		f := strings.Fields(line)

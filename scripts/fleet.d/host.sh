@@ -36,6 +36,7 @@ dress_edge() {
 		mkdir -p "$root/etc/nginx/conf.d"
 		nginx_conf "$HOSTS" >"$root/etc/nginx/conf.d/shop.conf"
 		rm -f "$root/etc/nginx/sites-enabled/default"
+		sed -i 's#^error_log .*#error_log /var/log/nginx/error.log notice;#' "$root/etc/nginx/nginx.conf"
 		ln -sf /lib/systemd/system/nginx.service "$root/etc/systemd/system/multi-user.target.wants/nginx.service"
 		return
 	fi

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -33,10 +35,12 @@ const (
 
 // drive sends all classes until ctx ends, and returns once every request was
 // answered or failed and every connection is closed.
-func drive(ctx context.Context, targets []target, t *tally, running func()) {
+func drive(ctx context.Context, targets []target, retry bool, t *tally, running func()) {
 	var lanes []*lane
 	for _, c := range classes {
-		lanes = append(lanes, newLane(c, targets, t))
+		l := newLane(c, targets, t)
+		l.retry = retry
+		lanes = append(lanes, l)
 	}
 	t.begin(time.Now())
 	running()
@@ -54,6 +58,7 @@ type lane struct {
 	class
 	pools []*pool // one a target
 	tally *tally
+	retry bool
 }
 
 func newLane(c class, targets []target, t *tally) *lane {
@@ -107,12 +112,24 @@ func wait(ctx context.Context, at time.Time) bool {
 // one sends request n and counts how it ended.
 func (l *lane) one(n int) {
 	start := time.Now()
-	version, err := l.exchange(l.pools[n%len(l.pools)], l.build(n))
+	p, r := l.pools[n%len(l.pools)], l.build(n)
+	version, err := l.exchange(p, r)
+	if l.retry && !l.fresh && again(r, err) {
+		l.tally.again(l.name)
+		version, err = p.once(r)
+	}
 	if err != nil {
 		l.tally.fail(l.name, err)
 		return
 	}
 	l.tally.serve(l.name, version, time.Since(start))
+}
+
+// again: as browsers and every HTTP library do (RFC 9110 section 9.2.2), a GET whose
+// connection ended without an answer may be sent once more.
+func again(r request, err error) bool {
+	var f *failure
+	return r.method == "GET" && errors.As(err, &f) && slices.Contains([]string{"write", "reset", "closed", "idle"}, f.kind)
 }
 
 func (l *lane) exchange(p *pool, r request) (version string, err error) {

@@ -37,6 +37,7 @@ type options struct {
 	targets []target
 	length  time.Duration // 0: until ctx ends
 	json    bool
+	retry   bool // GETs whose reused connection ended without an answer
 }
 
 // run returns once every request in flight is answered and the report written.
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		defer cancel()
 	}
 	t := newTally()
-	drive(ctx, o.targets, t, func() { fmt.Fprintln(stderr, "load: running") })
+	drive(ctx, o.targets, o.retry, t, func() { fmt.Fprintln(stderr, "load: running") })
 	r := t.report()
 	if err := show(r, o.json, stdout, stderr); err != nil {
 		return err
@@ -73,6 +74,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return err
 	})
 	flags.DurationVar(&o.length, "for", 0, "how long; 0: until INT or TERM")
+	flags.BoolVar(&o.retry, "retry", false, "send a GET once more whose connection ended without an answer, as browsers do")
 	flags.BoolVar(&o.json, "json", false, "report as JSON on stdout, for people on stderr")
 	if err := flags.Parse(args); err != nil {
 		return o, err

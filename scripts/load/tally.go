@@ -28,6 +28,7 @@ type tally struct {
 
 type count struct {
 	served, failed int
+	retried        int
 	took           []time.Duration
 }
 
@@ -72,6 +73,12 @@ func (t *tally) fail(class string, err error) {
 	}
 }
 
+func (t *tally) again(class string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.classes[class].retried++
+}
+
 func (t *tally) reopened(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,11 +99,12 @@ type report struct {
 }
 
 type classReport struct {
-	Served int     `json:"served"`
-	Failed int     `json:"failed"`
-	P50MS  float64 `json:"p50_ms"`
-	P99MS  float64 `json:"p99_ms"`
-	MaxMS  float64 `json:"max_ms"`
+	Served  int     `json:"served"`
+	Failed  int     `json:"failed"`
+	Retried int     `json:"retried,omitempty"` // sent once more, with -retry
+	P50MS   float64 `json:"p50_ms"`
+	P99MS   float64 `json:"p99_ms"`
+	MaxMS   float64 `json:"max_ms"`
 }
 
 // report sums up. A rate below the standard is itself a failure: the claim
@@ -123,7 +131,7 @@ func (t *tally) report() report {
 }
 
 func (c *count) report() classReport {
-	r := classReport{Served: c.served, Failed: c.failed}
+	r := classReport{Served: c.served, Failed: c.failed, Retried: c.retried}
 	if n := len(c.took); n > 0 {
 		slices.Sort(c.took)
 		r.P50MS, r.P99MS, r.MaxMS = ms(c.took[n/2]), ms(c.took[n*99/100]), ms(c.took[n-1])
