@@ -87,6 +87,7 @@ install_release() {
 await_serving() {
 	local edge deadline=$((SECONDS + 20))
 	for edge in $(edges); do
+		[ ! -e "$(root_of "$edge")/etc/nginx/conf.d/shop.conf" ] || continue # nginx asks its hosts nothing
 		until [ "$(serving "$edge" "$@")" = $# ]; do
 			[ "$SECONDS" -lt "$deadline" ] || die "$edge: $(serving "$edge" "$@") of $# hosts serve after 20 s"
 			sleep 0.1
