@@ -147,7 +147,7 @@ func newBusy(ctx context.Context, sessions int, since time.Time) *BusyError {
 func (e *BusyError) Error() string {
 	switch {
 	case e.OldWorkers > 0:
-		return fmt.Sprintf("still %d sessions, %d old nginx workers after %s", e.Sessions, e.OldWorkers, e.After)
+		return fmt.Sprintf("still %s, %s after %s", counted(e.Sessions, "session"), counted(e.OldWorkers, "old nginx worker"), e.After)
 	case e.Sessions == 1:
 		return fmt.Sprintf("still 1 session after %s", e.After)
 	case e.Sessions == 0 && e.Blind:
@@ -173,6 +173,14 @@ func (e *BusyError) Hint() string {
 		return "raise drain_timeout, or see what old workers hold with `ss -tnp` on the balancer"
 	}
 	return "raise drain_timeout, or see what holds on with `show sess` on the balancer"
+}
+
+// counted is a number and its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func rounded(d time.Duration) time.Duration {

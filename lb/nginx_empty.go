@@ -68,7 +68,8 @@ func (w *nginxWait) step(ctx context.Context) (done bool, err error) {
 		w.report()
 		return false, nil
 	}
-	w.say(fmt.Sprintf("%d old nginx workers live on for others; none held a connection to it in %d polls", w.workers, freePolls))
+	live := map[bool]string{true: "lives", false: "live"}[w.workers == 1]
+	w.say(fmt.Sprintf("%s %s on for others; none held a connection to it in %d polls", counted(w.workers, "old nginx worker"), live, freePolls))
 	return true, nil
 }
 
@@ -113,7 +114,7 @@ func (w *nginxWait) report() {
 		return
 	}
 	w.told = time.Now()
-	w.say(fmt.Sprintf("%d connections, %d old nginx workers", w.socks, w.workers))
+	w.say(counted(w.socks, "connection") + ", " + counted(w.workers, "old nginx worker"))
 }
 
 // late is the error when time is up and an old worker may still send.

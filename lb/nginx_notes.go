@@ -2,7 +2,6 @@ package lb
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +21,7 @@ func (n *Nginx) Notes(ctx context.Context) ([]string, error) {
 	notes = append(notes, s.conf.settings()...)
 	notes = append(notes, n.poolNotes(s)...)
 	if len(s.old) > 0 {
-		notes = append(notes, fmt.Sprintf("%d old workers are still shutting down", len(s.old)))
+		notes = append(notes, counted(len(s.old), "old nginx worker")+" still shutting down")
 	}
 	return notes, nil
 }

@@ -101,6 +101,13 @@ func (h *HAProxy) Pid() string {
 
 func (h *HAProxy) answers() {
 	Eventually(h.t, "HAProxy answers", func() bool { return h.Pid() != "" })
+	Eventually(h.t, "its master answers", func() bool {
+		c, err := net.Dial("unix", h.Master)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 }
 
 // Reload returns once another process answers.
