@@ -2,7 +2,6 @@ package deploy
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -134,4 +133,4 @@ func (p Phase) Step() string {
 	return ""
 }
 
-var errTurned = fmt.Errorf("the rollout turned back")
+var errTurned = &Fault{Code_: "FD-TURNED-BACK", Err: errors.New("the rollout turned back"), Hint_: "see which host failed first"}

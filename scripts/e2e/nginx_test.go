@@ -68,7 +68,7 @@ func reloads(t *testing.T, edge string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return bytes.Count(log, []byte("reconfiguring"))
+	return bytes.Count(log, []byte(", reconfiguring"))
 }
 
 // mostDown watches the configuration itself, twenty times a second, for the most
