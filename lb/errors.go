@@ -161,7 +161,7 @@ func (e *BusyError) Error() string {
 func (e *BusyError) Unwrap() error { return e.cause }
 func (e *BusyError) Code() string  { return "FD-DRAIN-TIMEOUT" }
 
-// Lasting: all that is left are sessions that were there before the drain, and no
+// Lasting tells that all that is left are sessions that were there before the drain, and no
 // request came since.
 func (e *BusyError) Lasting() bool { return e.Sessions > 0 && !e.Arriving && !e.Blind }
 

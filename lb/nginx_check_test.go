@@ -185,7 +185,7 @@ func TestNginxIsDrivenWithWhatTheMachineHas(t *testing.T) {
 func machineWith(t *testing.T, tool string) string {
 	t.Helper()
 	dir := t.TempDir()
-	tools := strings.Fields("awk cat cp cut date dd grep head id ls mktemp mv nginx readlink rm sed sha256sum sleep sort stat sync tail tee timeout touch tr truncate wc getent sh")
+	tools := strings.Fields("awk cat cp cut date dd grep head id ls mktemp mv nginx readlink rm sed sha256sum sleep sort stat sync tail tee timeout touch tr truncate uniq wc getent sh")
 	if tool != "busybox" {
 		tools = append(tools, tool)
 	} else {

@@ -77,7 +77,7 @@ func stat(t *testing.T, path string) *syscall.Stat_t {
 	t.Helper()
 	i, err := os.Stat(path)
 	must(t, err)
-	return i.Sys().(*syscall.Stat_t) //nolint:forcetypeassert,errcheck // Linux
+	return i.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // Linux
 }
 
 // A file that is a mount of its own cannot be renamed over.

@@ -111,7 +111,7 @@ func (n *Nginx) lookScript(what lookFor) string {
 func (n *Nginx) known() string {
 	var all []string
 	for s := range n.texts {
-		all = append(all, s)
+		all = append(all, s[:min(12, len(s))])
 	}
 	slices.Sort(all)
 	return strings.Join(all, " ")

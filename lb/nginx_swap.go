@@ -259,13 +259,15 @@ func (s *nginxSnapshot) seatTable(w swapping) string {
 func (n *Nginx) actScript(s *nginxSnapshot, w swapping, p *swapPlan) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var live, sums, puts, makes strings.Builder
+	var live, puts, makes strings.Builder
+	var sums []string
 	for _, k := range s.live {
 		fmt.Fprintf(&live, " %s", k)
 	}
 	for path := range s.conf.used {
-		fmt.Fprintf(&sums, "%s %s\n", s.files[path].sum, path)
+		sums = append(sums, "sum "+s.files[path].sum+"  "+path)
 	}
+	slices.Sort(sums)
 	for i, one := range p.puts {
 		fmt.Fprintf(&puts, "%d %s %s %s\n", i, sha(one.file.text), sha(spliced(one.file.text, one.splices)), one.file.path)
 		fmt.Fprintf(&makes, "fd_make_%d() {\n%s}\n", i, pieces(one.splices))
@@ -275,7 +277,7 @@ func (n *Nginx) actScript(s *nginxSnapshot, w swapping, p *swapPlan) string {
 		probes = n.probed()
 	}
 	return n.script(nginxProbeSh+makes.String()+nginxActSh, "FD_PID", n.pidFile(), "FD_WAS", s.master, "FD_LIVE", live.String(),
-		"FD_SUMS", sums.String(), "FD_PUTS", puts.String(), "FD_RELOAD", flag(p.reload), "FD_SEATS", p.seats, "FD_MIN", strconv.Itoa(w.min),
+		"FD_SUMS", strings.Join(sums, "\n"), "FD_PUTS", puts.String(), "FD_RELOAD", flag(p.reload), "FD_SEATS", p.seats, "FD_MIN", strconv.Itoa(w.min),
 		"FD_PROBES", probes, "FD_OK", s.good.String(), "FD_LOG", n.errorLog(), "FD_ARGS", n.arguments(s.title))
 }
 

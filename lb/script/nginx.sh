@@ -73,3 +73,26 @@ fd_workers() {
 		fd_pids="$fd_pids $fd_p"
 	done
 }
+
+# fd_readable prints those of $1 (a line each) that may be read without sudo.
+fd_readable() { for fd_x in $1; do [ ! -r "$fd_x" ] || printf '%s\n' "$fd_x"; done; }
+
+# fd_sums prints `sum SHA256  PATH` for the files in $1 (a line each), or `closed PATH`.
+fd_sums() {
+	IFS=$fd_nl
+	set -f
+	fd_list=$1
+	set -- $(fd_readable "$fd_list")
+	[ $# = 0 ] || sha256sum "$@" 2>/dev/null | sed 's/^/sum /'
+	for fd_x in $fd_list; do
+		[ ! -r "$fd_x" ] || continue
+		if [ -n "$fd_su" ] && fd_root cat "$fd_x" >/dev/null 2>&1; then
+			fd_s=$(fd_cat "$fd_x" | sha256sum)
+			printf 'sum %s  %s\n' "${fd_s%% *}" "$fd_x"
+		else
+			printf 'closed %s\n' "$fd_x"
+		fi
+	done
+	set +f
+	unset IFS
+}

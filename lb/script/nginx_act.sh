@@ -1,8 +1,8 @@
-# Checks, edits, reloads and proves as one. Wants FD_SUMS ("SHA PATH" of every file, as
-# looked at), FD_WAS (master and live workers, as looked at), FD_SEATS and FD_MIN (for
-# fd_floor), FD_OK (what a good probe says, a regular expression), FD_LOG,
-# FD_PUTS ("N BEFORE AFTER PATH" of every file to change, made by fd_make_N from
-# $fd_src), FD_RELOAD.
+# Checks, edits, reloads and proves as one. Wants FD_SUMS (`sum SHA256  PATH` of every
+# file as looked at, sorted), FD_WAS and FD_LIVE (master and workers, as looked at),
+# FD_SEATS and FD_MIN (for fd_floor), FD_OK (what a good probe says, a regular
+# expression), FD_LOG, FD_PUTS ("N BEFORE AFTER PATH" of every file to change, made by
+# fd_make_N from $fd_src), FD_RELOAD.
 
 # fd_test runs nginx -t; its words are in fd_words.
 fd_test() { fd_words=$(fd_nginx -t -q 2>&1); }
@@ -10,11 +10,8 @@ fd_test() { fd_words=$(fd_nginx -t -q 2>&1); }
 # fd_same refuses when anything is not as looked at.
 fd_same() {
 	[ "$fd_mid" = "$FD_WAS" ] && [ "$fd_live" = "$FD_LIVE" ] || fd_refuse restarted
-	fd_sums=$(printf '%s\n' "$FD_SUMS" | while read -r fd_s fd_x; do
-		[ -n "$fd_x" ] || continue
-		[ "$(fd_cat "$fd_x" | sha256sum | cut -d' ' -f1)" = "$fd_s" ] || printf '%s\n' "$fd_x"
-	done)
-	[ -z "$fd_sums" ] || fd_refuse moved "$fd_sums"
+	fd_now=$(fd_sums "$(printf '%s\n' "$FD_SUMS" | cut -c 71-)" | sort)
+	[ "$fd_now" = "$FD_SUMS" ] || fd_refuse moved $(printf '%s\n%s\n' "$FD_SUMS" "$fd_now" | sort | uniq -u | sed 's/^sum [0-9a-f]*  //' | sort -u | head -n 3)
 }
 
 # fd_floor refuses when fewer hosts than FD_MIN would serve after the act, and it is

@@ -20,7 +20,7 @@ fd_rights() {
 
 fd_check() {
 	fd_master
-	for fd_x in awk sed stat sha256sum readlink tee mktemp timeout; do
+	for fd_x in awk sed stat sha256sum readlink tee mktemp timeout sort uniq; do
 		command -v "$fd_x" >/dev/null 2>&1 || printf 'cannot find %s\n' "$fd_x"
 	done
 	fd_prober

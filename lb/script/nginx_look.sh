@@ -1,14 +1,21 @@
 # Prints what nginx reads, who its workers are and what connections they hold. Wants
-# FD_MORE (patterns to read as well), FD_KNOWN (sha256 of texts not to be sent again),
+# FD_MORE (patterns to read as well), FD_KNOWN (how the sha256 of texts that are not to be sent again begin),
 # FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_FACTS, FD_LOG (the error log,
 # empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at).
 
-# fd_patterns prints what the files on stdin may include: more than they do, as
-# comments and quotes are not looked at closely.
+# fd_patterns prints what the files in $1 (a line each) may include: more than they do,
+# as comments and quotes are not looked at closely.
 fd_patterns() {
-	awk 'BEGIN { RS = ";" } match($0, /(^|[ \t\r\n{};])include[ \t\r\n]+[^ \t\r\n]+[ \t\r\n]*$/) {
-		s = substr($0, RSTART, RLENGTH); sub(/^.*include[ \t\r\n]+/, "", s); gsub(/[ \t\r\n]+$|["\047]/, "", s); print s }'
+	set -- "$1" $(fd_readable "$1")
+	fd_these=$1
+	shift
+	{
+		[ $# = 0 ] || awk "$fd_include" "$@"
+		for fd_x in $fd_these; do [ -r "$fd_x" ] || fd_cat "$fd_x" | awk "$fd_include"; done
+	} | awk '!seen[$0]++'
 }
+fd_include='BEGIN { RS = ";" } match($0, /(^|[ \t\r\n{};])include[ \t\r\n]+[^ \t\r\n]+[ \t\r\n]*$/) {
+	s = substr($0, RSTART, RLENGTH); sub(/^.*include[ \t\r\n]+/, "", s); gsub(/[ \t\r\n]+$|["\047]/, "", s); print s }'
 
 # fd_expand PATTERN prints its files in nginx's order.
 fd_expand() {
@@ -19,61 +26,39 @@ fd_expand() {
 	done
 }
 
-fd_list() {
+fd_walk() {
 	IFS=$fd_nl
-	fd_seen=$fd_nl
+	fd_seen=
 	fd_new=$(printf 'glob %s\npath %s\n' "$FD_CONF" "$FD_CONF"; for fd_x in $FD_MORE; do fd_expand "$fd_x"; done)
 	while [ -n "$fd_new" ]; do
 		printf '%s\n' "$fd_new"
-		fd_next=
-		for fd_x in $fd_new; do
-			case $fd_x in path\ *) ;; *) continue ;; esac
-			fd_x=${fd_x#path }
-			case $fd_seen in *"$fd_nl$fd_x$fd_nl"*) continue ;; esac
-			fd_seen=$fd_seen$fd_x$fd_nl
-			fd_next="$fd_next$fd_x$fd_nl"
-		done
+		fd_next=$(printf '%s\n==\n%s\n' "$fd_seen" "$fd_new" | awk '$0 == "==" { now = 1; next } /^path / && !seen[$0]++ && now { print substr($0, 6) }')
+		fd_seen=$fd_seen$fd_nl$fd_new
 		[ -n "$fd_next" ] || break
 		set -f
-		fd_pat=$(for fd_x in $fd_next; do fd_cat "$fd_x"; printf '\n;'; done | fd_patterns)
-		set -- $fd_pat
+		set -- $(fd_patterns "$fd_next")
 		set +f
 		fd_new=$(for fd_x; do fd_expand "$fd_x"; done)
 	done
-}
-
-fd_sums() {
-	set --
-	for fd_x in $fd_paths; do
-		if [ -r "$fd_x" ]; then
-			set -- "$@" "$fd_x"
-		elif [ -n "$fd_su" ] && fd_root cat "$fd_x" >/dev/null 2>&1; then
-			fd_s=$(fd_cat "$fd_x" | sha256sum)
-			printf 'sum %s  %s\n' "${fd_s%% *}" "$fd_x"
-		else
-			printf 'closed %s\n' "$fd_x"
-		fi
-	done
-	[ $# = 0 ] || sha256sum "$@" 2>/dev/null | sed 's/^/sum /'
+	unset IFS
 }
 
 # fd_files prints times and sums of all files, and the texts that are not known.
 fd_files() {
-	set -f
-	IFS=$fd_nl
-	fd_all=$(set +f; fd_list)
+	fd_all=$(fd_walk)
 	printf '%s\n' "$fd_all"
 	fd_paths=$(printf '%s\n' "$fd_all" | sed -n 's/^path //p' | sort -u)
+	IFS=$fd_nl
+	set -f
 	set -- $fd_paths
 	stat -L -c 'file %.9Y %.9Z %d:%i %n' "$@" 2>/dev/null
-	stat -c 'link %.9Y %F %n' "$@" 2>/dev/null
-	fd_sum=$(fd_sums)
+	stat -c 'link %.9Y %F %n' "$@" 2>/dev/null | grep ' symbolic link '
+	fd_sum=$(fd_sums "$fd_paths")
 	printf '%s\n' "$fd_sum"
-	for fd_x in $fd_sum; do
-		case $fd_x in sum\ *) ;; *) continue ;; esac
-		fd_x=${fd_x#sum }
-		case " $FD_KNOWN " in *" ${fd_x%% *} "*) continue ;; esac
-		fd_x=${fd_x#*  }
+	fd_want=$(printf '%s\n%s\n' "$FD_KNOWN" "$fd_sum" | awk '
+		NR == 1 { n = split($0, k, " "); for (i = 1; i <= n; i++) known[k[i]]; next }
+		/^sum / && !(substr($2, 1, 12) in known) { print substr($0, 71) }')
+	for fd_x in $fd_want; do
 		printf 'text %s %s\n' "$(fd_cat "$fd_x" | wc -c | tr -d ' ')" "$fd_x"
 		fd_cat "$fd_x"
 		printf '\n'
