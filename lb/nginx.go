@@ -39,6 +39,8 @@ type Nginx struct {
 	bad   error
 	read  Runner
 
+	turn chan struct{} // holds one: acts of this process do not overtake each other
+
 	mu      sync.Mutex
 	rollout string
 	texts   map[string]string // sha256 → text that was read
@@ -74,7 +76,7 @@ func NewNginx(cfg NginxConfig, read Runner) *Nginx {
 	if cfg.Rollout == "" {
 		cfg.Rollout = "hand"
 	}
-	n := &Nginx{cfg: cfg, read: read, rollout: cfg.Rollout, texts: map[string]string{}, left: map[string]nginxLeft{}, failed: map[string]int64{}}
+	n := &Nginx{cfg: cfg, read: read, rollout: cfg.Rollout, texts: map[string]string{}, left: map[string]nginxLeft{}, failed: map[string]int64{}, turn: make(chan struct{}, 1)}
 	n.addrs, n.bad = checkedNginx(cfg)
 	return n
 }

@@ -44,7 +44,7 @@ type nginxWait struct {
 
 	workers  int  // old ones, in the last poll
 	socks    int  // that they hold to the host
-	hidden   bool // whose they are cannot be told
+	polled   bool // it was asked at least once
 	free     int  // polls in a row without one, since halfAt
 	seen     map[string]bool
 	arriving bool // a connection came in the second half
@@ -95,7 +95,7 @@ func (w *nginxWait) count(s *nginxSnapshot) {
 		}
 	}
 	socks := s.socksTo(w.host, func(k nginxSock) bool { return k.pid == 0 || old[k.pid] })
-	w.workers, w.socks, w.hidden = len(old), len(socks), s.hidden
+	w.polled, w.workers, w.socks = true, len(old), len(socks)
 	late := time.Now().After(w.halfAt)
 	for _, k := range socks {
 		w.arriving = w.arriving || late && !w.seen[k.inode]
@@ -119,6 +119,13 @@ func (w *nginxWait) report() {
 
 // late is the error when time is up and an old worker may still send.
 func (w *nginxWait) late(ctx context.Context) error {
+	if !w.polled { // one look in time of its own, to have a number to tell
+		more, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		if s, err := w.n.look(more, lookSocks); err == nil {
+			w.count(s)
+		}
+	}
 	e := newBusy(ctx, w.socks, w.since)
 	e.Arriving, e.OldWorkers = w.arriving, w.workers
 	return e

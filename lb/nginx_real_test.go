@@ -356,3 +356,48 @@ func TestNginxCountersComeFromTheErrorLogAndOutliveReloads(t *testing.T) {
 		t.Errorf("asked again: %+v, %v", again, err)
 	}
 }
+
+func TestNginxFileThatCannotBeWrittenIsAsBefore(t *testing.T) {
+	t.Parallel()
+	g, _, b := startNginx(t, 2, "")
+	bin := t.TempDir()
+	must(t, os.WriteFile(bin+"/mv", []byte("#!/bin/sh\necho \"mv: cannot move: No space left on device\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
+	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+	before := g.Read("sites-available/shop")
+	err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
+	code(t, err, "FD-LB-NGINX-WRITE", "/sites-enabled/shop could not be written, it is as before: mv: cannot move: No space left on device")
+	left, _ := filepath.Glob(g.Dir + "/sites-*/.*")
+	if g.Read("sites-available/shop") != before || g.Reloads() != 0 || len(left) > 0 {
+		t.Errorf("it is not as before: %s, left %s", g.Read("sites-available/shop"), left)
+	}
+}
+
+// Hosts that go out at the same moment wait for each other; every one needs a reload.
+func TestNginxHostsMayGoOutSideBySide(t *testing.T) {
+	t.Parallel()
+	g, d, b := startNginx(t, 5, "")
+	before := g.Read("sites-available/shop")
+	ctx := lbtest.Within(t, 30*time.Second)
+	all := func(do func(host string) error) error {
+		errs := make(chan error, 4)
+		for _, host := range lbtest.Names(b)[:4] {
+			go func() { errs <- do(host) }()
+		}
+		var err error
+		for range cap(errs) {
+			err = errors.Join(err, <-errs)
+		}
+		return err
+	}
+	must(t, all(func(host string) error { return d.Drain(ctx, lbtest.Shell{}, host, 1) }))
+	for range 10 {
+		if host, err := lbtest.Get(g.Addr, "/", ""); err != nil || host != "web5" {
+			t.Fatalf("%s answered, %v", host, err)
+		}
+	}
+	must(t, all(func(host string) error { return d.Empty(ctx, lbtest.Shell{}, host, quiet) }))
+	must(t, all(func(host string) error { return d.Ready(ctx, lbtest.Shell{}, host, quiet) }))
+	if g.Read("sites-available/shop") != before || g.Reloads() != 8 {
+		t.Errorf("%d reloads, and\n%s", g.Reloads(), g.Read("sites-available/shop"))
+	}
+}

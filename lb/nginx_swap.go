@@ -51,6 +51,12 @@ type swapping struct {
 }
 
 func (n *Nginx) swap(ctx context.Context, act Runner, w swapping) error {
+	select {
+	case n.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-n.turn }()
 	var err error
 	for range swapTries {
 		if err = n.swapOnce(ctx, act, w); reason(err) != reasonMoved {

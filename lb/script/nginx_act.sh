@@ -68,7 +68,7 @@ fd_put() {
 		sync "${fd_real%/*}"
 		return 0
 	fi
-	case $fd_words in *' busy'*) fd_over "$1" || fd_bad=1 ;; *) fd_bad=1 ;; esac
+	case $fd_words in *' busy'*) fd_over "$1" || fd_bad=1 ;; *) fd_bad=1 && printf '%s\n' "$fd_words" ;; esac
 	fd_root rm -f "$fd_to"
 	return $fd_bad
 }
