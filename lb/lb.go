@@ -29,6 +29,10 @@ type Seat struct {
 	Sessions int    // requests in flight and queued
 	Owner    string // whose mark it carries; the driver does not know
 	Detail   string // the balancer's own words, for people
+	// Stale: the file was replaced after nginx read it, by us or by a rename or chmod, so
+	// that State may not be what nginx does. With an owner mark, a run died in between:
+	// the host is to be taken for out.
+	Stale bool
 }
 
 // Counters are what a balancer counted for one host; they only grow, except

@@ -1,6 +1,7 @@
 package lb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -400,4 +401,59 @@ func TestNginxHostsMayGoOutSideBySide(t *testing.T) {
 	if g.Read("sites-available/shop") != before || g.Reloads() != 8 {
 		t.Errorf("%d reloads, and\n%s", g.Reloads(), g.Read("sites-available/shop"))
 	}
+}
+
+// Killed between its edit and its reload, a script leaves a flag that is not live. Told
+// to stop there, it puts the old bytes back.
+func TestNginxScriptEndedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, signal string
+		flagged      bool
+	}{{"killed", "KILL", true}, {"told to stop", "TERM", false}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			g, _, b := startNginx(t, 2, "")
+			before := g.Read("sites-available/shop")
+			// The second -t comes after the edit; it ends the shell that runs the script.
+			bin, real := t.TempDir(), program(t, "nginx")
+			must(t, os.WriteFile(bin+"/nginx", []byte(fmt.Sprintf(`#!/bin/sh
+case "$*" in *-t*) echo >>%[1]s/calls; [ "$(wc -l <%[1]s/calls)" != 2 ] || kill -%[2]s "$(cat %[1]s/shell)"; ;; esac
+exec %[3]s "$@"
+`, bin, c.signal, real)), 0o700)) //nolint:gosec // it is run
+			sh := lbtest.Shell{Argv: []string{"sh", "-c", "echo $$ >" + bin + "/shell; exec sh -s"}, Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+			ctx := lbtest.Within(t, 30*time.Second)
+			if err := lb.NewNginx(g.Driver(b, "shop"), lbtest.Shell{}).Drain(ctx, inner{sh}, "web1", 1); err == nil {
+				t.Fatal("no error")
+			}
+			lbtest.Eventually(t, "the flag is as it should be", func() bool { return strings.Contains(g.Read("sites-available/shop"), " down;") == c.flagged })
+			if g.Reloads() != 0 {
+				t.Error("nginx was reloaded")
+			}
+			next := lb.NewNginx(g.Driver(b, "shop"), lbtest.Shell{})
+			must(t, next.Check(ctx))
+			if seats, err := next.Seats(ctx); err != nil || !seats["web1"].Stale {
+				t.Errorf("seats %+v, %v", seats, err)
+			}
+			must(t, next.Drain(ctx, lbtest.Shell{}, "web1", 1))
+			if host, err := lbtest.Get(g.Addr, "/", ""); err != nil || host != "web2" {
+				t.Errorf("%s answered, %v", host, err)
+			}
+			must(t, next.Ready(ctx, lbtest.Shell{}, "web1", quiet))
+			if seats, err := next.Seats(ctx); err != nil || seats["web1"].Stale {
+				t.Errorf("afterwards: seats %+v, %v", seats, err)
+			}
+			if g.Read("sites-available/shop") != before || g.Reloads() != 2 {
+				t.Errorf("%d reloads, and\n%s", g.Reloads(), g.Read("sites-available/shop"))
+			}
+		})
+	}
+}
+
+// inner runs a driver's script in the very shell that is told to end.
+type inner struct{ sh lbtest.Shell }
+
+func (i inner) Run(ctx context.Context, script string) ([]byte, error) {
+	script = strings.TrimSuffix(strings.TrimPrefix(script, "(\n"), ")\n")
+	return i.sh.Run(ctx, script)
 }

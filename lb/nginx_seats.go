@@ -63,6 +63,7 @@ func (s *nginxSnapshot) seat(host string) Seat {
 	seat.Serving = active > 0 && serving == active
 	seat.Sessions = len(s.socksTo(host, func(nginxSock) bool { return true }))
 	seat.Detail = strings.Join(words, ", ")
+	seat.Stale = s.pending(host)
 	return seat
 }
 
