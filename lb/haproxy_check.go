@@ -53,7 +53,11 @@ func (h *HAProxy) faults(have string, s *snapshot) Faults {
 	if s.stopping {
 		all = append(all, fault("FD-LB-SOCKET-STALE", "restart HAProxy: an old process holds the socket", "the process behind socket %s is stopping", h.cfg.Socket))
 	}
-	all = append(all, h.upstreamFaults(s)...)
+	missing := h.upstreamFaults(s)
+	all = append(all, missing...)
+	if len(missing) == len(h.cfg.Upstreams) {
+		return all // what hosts are in says nothing then
+	}
 	for _, host := range sorted(h.cfg.Hosts) {
 		all = append(all, h.hostFaults(host, s)...)
 	}

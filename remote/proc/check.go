@@ -141,7 +141,7 @@ func deniedError(user string, denied []string) error {
 		return nil
 	}
 	e := newError("processes", "FD-PROC-RIGHTS",
-		"allow them without a password, a line each in /etc/sudoers.d (`flipdeploy doctor` prints them)",
+		"allow them without a password: put the lines above into a file in /etc/sudoers.d, with visudo -f",
 		"sudo does not let %s run: %s", user, strings.Join(denied, "; "))
 	for _, line := range denied {
 		e.evidence = append(e.evidence, fmt.Sprintf("%s ALL=(root) NOPASSWD: %s", user, line))

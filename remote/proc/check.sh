@@ -9,7 +9,12 @@ echo "user $(id -un)"
 me=$(id -u)
 [ "$me" != 0 ] && [ "$sudo" = 1 ] || exit 0
 command -v sudo >/dev/null 2>&1 || { echo "missing sudo"; exit 0; }
-may() { timeout 10 sudo -n -l "$@" >/dev/null 2>&1 || echo "denied $*"; }
+# sudoers has commands by their full paths
+may() {
+  timeout 10 sudo -n -l "$@" >/dev/null 2>&1 && return
+  at=$(command -v "$1") && shift && set -- "$at" "$@"
+  echo "denied $*"
+}
 [ "$method" != signal ] || [ "$owner" = "$me" ] || [ "$owner" = -1 ] || may kill -"$signal" 1
 if [ -n "$unit" ]; then
   [ "$method" = systemd ] && may systemctl --no-block reload -- "$unit"

@@ -34,6 +34,7 @@ if cd -P -- "$path" 2>/dev/null; then
 else
   until cd -P -- "$at" 2>/dev/null; do at=${at%/*}; [ -n "$at" ] || at=/; done
 fi
+if [ -d releases ]; then cd releases; fi # it may be a mount of its own
 say free "$(df -Pk . | awk 'NR==2 {printf "%.0f", $4 * 1024}')"
 say inodes "$(df -Pi . 2>/dev/null | awk 'NR==2 && $2 > 0 {print $4}')"
 awk -v p="$(pwd -P)" '
