@@ -65,7 +65,7 @@ func (e *HostKeyError) Code() string {
 // Hint is the next step for a person.
 func (e *HostKeyError) Hint() string {
 	if e.Code() == "FD-HOSTKEY-UNKNOWN" {
-		return "compare the fingerprint with the one on the machine (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add to known_hosts: " + e.Line()
+		return "compare the fingerprint with the one on the machine (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then run \"flipdeploy trust\", or add to known_hosts: " + e.Line()
 	}
 	return "somebody may be in between. Only if you know why the key changed, replace the line by: " + e.Line()
 }

@@ -137,9 +137,7 @@ func (x *program) show(c *ucli.Context, do func(context.Context, *ui.UI) (deploy
 	if err != nil {
 		res = refused(err)
 		if x.json {
-			if e := errorEvent(err); len(e.Evidence) > 0 {
-				screen.Event(e)
-			}
+			tellFaults(screen, err)
 		} else {
 			screen.Close()
 			ui.PrintError(x.env.Stderr, err)
@@ -151,6 +149,17 @@ func (x *program) show(c *ucli.Context, do func(context.Context, *ui.UI) (deploy
 	screen.Result(res)
 	x.result = &res
 	return nil
+}
+
+// tellFaults tells what a result has no room for: each of several faults, and what
+// was seen of one.
+func tellFaults(screen *ui.UI, err error) {
+	all := parts(flat(err))
+	for _, one := range all {
+		if e := errorEvent(one); len(all) > 1 || len(e.Evidence) > 0 {
+			screen.Event(e)
+		}
+	}
 }
 
 // errorEvent carries what a result has no room for: the evidence.
