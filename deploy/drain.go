@@ -180,7 +180,7 @@ func (l *life) emptied(ctx context.Context) error {
 // onlyBusy: sessions that were there already are all that keeps the host from being
 // empty, on every balancer. Where requests still come, nothing may be done to it.
 func onlyBusy(err error) bool {
-	return all(err, func(e error) bool { b, ok := e.(interface{ Lasting() bool }); return ok && b.Lasting() }) //nolint:errorlint // all unwraps
+	return all(err, func(e error) bool { b, ok := e.(interface{ Lasting() bool }); return ok && b.Lasting() })
 }
 
 // giveBack puts a host that was not changed back as it was found. It is not

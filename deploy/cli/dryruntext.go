@@ -41,10 +41,7 @@ func (f foretold) headline() string {
 // stays as it is.
 func (f foretold) table() []string {
 	t := ui.Table{Head: []string{"  host", "runs", "will run"}}
-	for _, b := range lbNames(f.Hosts) {
-		t.Head = append(t.Head, b)
-	}
-	t.Head = append(t.Head, "send", "way back")
+	t.Head = append(append(t.Head, lbNames(f.Hosts)...), "send", "way back")
 	for _, h := range f.Hosts {
 		t.Add(h.row()...)
 	}
@@ -53,11 +50,10 @@ func (f foretold) table() []string {
 
 func lbNames(hosts []foretoldHost) []string {
 	var names []string
-	for _, h := range hosts {
-		for _, s := range h.LBs {
+	if len(hosts) > 0 {
+		for _, s := range hosts[0].LBs {
 			names = append(names, s.LB)
 		}
-		break
 	}
 	return names
 }

@@ -163,7 +163,11 @@ func TestBadFilesAreToldWell(t *testing.T) {
 		_, err = Parse(data, "inventory.toml")
 		refusedWell(t, err)
 		seen := map[Fault]bool{}
-		for _, f := range err.(*FaultsError).Faults {
+		var all *FaultsError
+		if !errors.As(err, &all) {
+			t.Fatal(err)
+		}
+		for _, f := range all.Faults {
 			where := filepath.Base(path) + ": " + f.Key + ": " + f.Text
 			if seen[f] || f.Text == "" || f.Line == 0 && f.Key == "" && !strings.Contains(f.Text, "UTF-16") {
 				t.Error(where)

@@ -104,5 +104,3 @@ func prefix(p string) func(string) bool {
 func suffix(p string) func(string) bool {
 	return func(v string) bool { return strings.HasSuffix(v, p) }
 }
-
-func positive(v string) bool { return strings.Trim(v, "0%") != "" }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,10 +106,14 @@ func TestANameThatDoesNotComeByCurrentIsRefused(t *testing.T) {
 				t.Errorf("error %q, want %q", err, want)
 			}
 			hint := `set reload.install = "replace" and reload.binary = "` + c.astray + `", or have the unit start ` + h.path("current/app")
-			if got := err.(*Error).Hint(); got != hint {
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatal(err)
+			}
+			if got := e.Hint(); got != hint {
 				t.Errorf("hint %q, want %q", got, hint)
 			}
-			if got := err.(*Error).Evidence(); !slices.Equal(got, []string{r.Detail}) {
+			if got := e.Evidence(); !slices.Equal(got, []string{r.Detail}) {
 				t.Errorf("evidence %q", got)
 			}
 		})

@@ -34,7 +34,7 @@ func (a *App) Check(ctx context.Context) (r Running, warnings []string, err erro
 	if s.main != nil {
 		r = running(f, s)
 	}
-	return r, a.unitWarnings(f), errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkStart(s), a.checkRights(ctx, s))
+	return r, a.unitWarnings(f), errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkStart(ctx, s), a.checkRights(ctx, s))
 }
 
 func (a *App) checkUnit(f facts) error {
@@ -71,9 +71,9 @@ func (a *App) checkProof(f facts, s spot) error {
 	return nil
 }
 
-func (a *App) checkStart(s spot) error {
+func (a *App) checkStart(ctx context.Context, s spot) error {
 	if s.main == nil && len(a.cfg.Start) == 0 && a.cfg.Unit == "" {
-		return a.command(context.Background(), nil, "start")
+		return a.command(ctx, nil, "start")
 	}
 	return nil
 }
