@@ -241,3 +241,73 @@ func TestNginxAnotherToolRewritesTheFile(t *testing.T) {
 		t.Errorf("the run does not say what happened: %s", out.String())
 	}
 }
+
+func TestNginxByHand(t *testing.T) {
+	edge := nginxEdge(t)
+	if edge == "" {
+		return
+	}
+	fresh(t)
+	under(t, func() {
+		flipdeploy(t, "drain", "--json", "web2").want(t, 0, "done")
+		r := rollout(t, "v1", "ok").want(t, 0, "done")
+		r.wantPhases(t, "done", "left_out", "done", "done")
+		flipdeploy(t, "ready", "--json", "web2").want(t, 0, "done")
+	}).gentle(t)
+	noneLeft(t)
+}
+
+// Whatever the input, without --allow-downtime one server at least stays in.
+func TestNginxLastServerIsNeverTakenOut(t *testing.T) {
+	edge := nginxEdge(t)
+	if edge == "" {
+		return
+	}
+	fresh(t)
+	data, _ := os.ReadFile(pristine(t, edge))
+	alone := string(data)
+	for _, h := range []string{"12", "13", "14"} {
+		alone = strings.Replace(alone, "server 10.77.0."+h+":8080", "server 10.77.0."+h+":8080 down", 1)
+	}
+	if err := os.WriteFile(onEdge(edge, shopConf), []byte(alone), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mustVerb(t, "exec", edge, "systemctl", "reload", "nginx")
+	for _, flags := range [][]string{nil, {"--parallel", "4"}, {"--min-serving", "1"}, {"--min-serving", "0"}} {
+		r := flipdeploy(t, append([]string{"rollout", "--json", "--artifact", build(t, "v1", "ok"), "--revision", "v1"}, flags...)...).want(t, 1, "refused")
+		wants(t, "code", fmt.Sprint(r.result["code"]), "FD-FLOOR")
+	}
+	if got, _ := os.ReadFile(onEdge(edge, shopConf)); string(got) != alone {
+		t.Errorf("the configuration was changed:\n%s", got)
+	}
+	wantVersions(t, "v0")
+	fresh(t)
+}
+
+// An edit that nginx cannot take live is refused before anything is changed.
+func TestNginxPendingEditsAreRefused(t *testing.T) {
+	edge := nginxEdge(t)
+	if edge == "" {
+		return
+	}
+	fresh(t)
+	data, _ := os.ReadFile(pristine(t, edge))
+	for what, text := range map[string]string{
+		"FD-LB-NGINX-PENDING": strings.Replace(string(data), "zone shop 64k", "zone shop 128k", 1), // fine for -t, and no reload takes it
+		"FD-LB-NGINX-BROKEN":  strings.Replace(string(data), "keepalive 16;", "keepalive sixteen;", 1),
+	} {
+		if err := os.WriteFile(onEdge(edge, shopConf), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r := rollout(t, "v1", "ok").want(t, 1, "refused")
+		t.Logf("%v: %v", r.result["code"], r.result["error"])
+		if !strings.Contains(r.stdout, what) {
+			t.Errorf("no %s: %s", what, r)
+		}
+		if got, _ := os.ReadFile(onEdge(edge, shopConf)); string(got) != text {
+			t.Errorf("the configuration was changed:\n%s", got)
+		}
+	}
+	wantVersions(t, "v0")
+	fresh(t)
+}
