@@ -140,6 +140,7 @@ const (
 	lookFiles  lookFor = iota
 	lookErrors         // new lines of the error log
 	lookSocks          // connections to hosts
+	lookLong           // connections, in freePolls polls
 	lookAll            // connections, and probes
 )
 

@@ -51,7 +51,11 @@ type nginxWait struct {
 }
 
 func (w *nginxWait) step(ctx context.Context) (done bool, err error) {
-	s, err := w.n.look(ctx, lookSocks)
+	what := lookSocks
+	if time.Now().After(w.halfAt) { // on the machine itself: each poll is asked for at once
+		what = lookLong
+	}
+	s, err := w.n.look(ctx, what)
 	if err != nil {
 		return false, w.broken(err)
 	}
@@ -96,7 +100,7 @@ func (w *nginxWait) count(s *nginxSnapshot) {
 	}
 	socks := s.socksTo(w.host, func(k nginxSock) bool { return k.pid == 0 || old[k.pid] })
 	w.polled, w.workers, w.socks = true, len(old), len(socks)
-	late := time.Now().After(w.halfAt)
+	late := s.polls > 1
 	for _, k := range socks {
 		w.arriving = w.arriving || late && !w.seen[k.inode]
 		w.seen[k.inode] = true
@@ -105,7 +109,7 @@ func (w *nginxWait) count(s *nginxSnapshot) {
 	case len(socks) > 0 || !late:
 		w.free = 0
 	default:
-		w.free++
+		w.free += s.polls
 	}
 }
 

@@ -23,7 +23,8 @@ type nginxLook struct {
 	globs              map[string][]string
 	texts              map[string]string // sha256 → text
 	names              map[string][]string
-	socks              []nginxSock
+	socks              []nginxSock // of all polls together
+	polls              int
 	hidden             bool // connections are those of the workers' user
 	probes             map[string]string
 	log                string           // where the error log ends: size and inode
@@ -134,6 +135,8 @@ func (l *nginxLook) line(word, arg string) (err error) {
 		l.log = arg
 	case "errors":
 		l.errors[w[1]] = int64(seconds(w[0]))
+	case "polls":
+		l.polls = int(seconds(w[0]))
 	case "hidden":
 		l.hidden = true
 	case "name":
@@ -192,7 +195,9 @@ func (l *nginxLook) sock(pid, to, inode string) error {
 		return err
 	}
 	p, _ := strconv.Atoi(pid)
-	l.socks = append(l.socks, nginxSock{p, hp, inode})
+	if one := (nginxSock{p, hp, inode}); !slices.Contains(l.socks, one) {
+		l.socks = append(l.socks, one)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"al.essio.dev/pkg/shellescape"
@@ -100,6 +101,8 @@ func (n *Nginx) lookScript(what lookFor) string {
 			vars = append(vars, "FD_LOG", n.errorLog(), "FD_LOGAT", n.logAt)
 		case lookSocks:
 			vars = append(vars, "FD_PORTS", n.ports())
+		case lookLong:
+			vars = append(vars, "FD_PORTS", n.ports(), "FD_POLLS", strconv.Itoa(freePolls))
 		case lookAll:
 			vars = append(vars, "FD_PORTS", n.ports(), "FD_PROBES", n.probed())
 			body = nginxProbeSh + nginxLookSh

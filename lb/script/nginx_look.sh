@@ -1,6 +1,6 @@
 # Prints what nginx reads, who its workers are and what connections they hold. Wants
 # FD_MORE (patterns to read as well), FD_KNOWN (how the sha256 of texts that are not to be sent again begin),
-# FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_FACTS, FD_LOG (the error log,
+# FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_POLLS, FD_FACTS, FD_LOG (the error log,
 # empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at).
 
 # fd_patterns prints what the files in $1 (a line each) may include: more than they do,
@@ -67,6 +67,18 @@ fd_files() {
 	unset IFS
 }
 
+# fd_polls looks at connections FD_POLLS times, 100 ms apart.
+fd_polls() {
+	fd_n=1
+	fd_socks
+	while [ "$fd_n" -lt "${FD_POLLS:-1}" ]; do
+		sleep 0.1 2>/dev/null || sleep 1
+		fd_socks
+		fd_n=$((fd_n + 1))
+	done
+	printf 'polls %s\n' "$fd_n"
+}
+
 # fd_socks prints the connections to the hosts' ports that the workers hold. Where
 # their descriptors may not be seen, those of the workers' user.
 fd_socks() {
@@ -125,7 +137,7 @@ fd_look() {
 		for fd_w in $fd_old; do printf 'worker old %s\n' "$fd_w"; done
 		printf 'clock %s ' "$(date +%s.%N)"
 		(fd_l= && read -r fd_l </proc/self/stat && fd_l=${fd_l##*) } && set -- $fd_l && printf '%s\n' "${20}")
-		fd_socks
+		[ -z "$FD_PORTS" ] || fd_polls
 	fi
 	for fd_n in $FD_NAMES; do
 		getent ahosts "$fd_n" 2>/dev/null | awk -v n="$fd_n" '!seen[$1]++ { print "name", n, $1 }'
