@@ -15,6 +15,10 @@ func (s Survey) Resume(p Plan) []HostView {
 		v.Release = s.Running[h.Name].Release
 		ours := s.ownedBy(p.Rollout, h.Name)
 		switch {
+		case h.Skip != "": // nothing was done to it
+			v.Phase = Pending
+		case h.InPlace: // it stays out, whatever it runs
+			v.Phase, v.InPlace, v.Changed = LeftOut, true, has || !seen
 		case h.Out != "":
 			v.Phase = LeftOut
 		case !seen: // not reached, or no longer in the inventory

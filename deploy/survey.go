@@ -97,7 +97,7 @@ func (s Survey) Balancers(lbs []Balancer) error {
 func (s Survey) OurBusiness(p Plan, host string) bool {
 	for _, h := range p.Hosts {
 		if h.Name == host {
-			return h.Out == "" && (s.InRotation(host) || s.ownedBy(p.Rollout, host))
+			return h.Skip == "" && (h.InPlace || h.Out == "" && (s.InRotation(host) || s.ownedBy(p.Rollout, host)))
 		}
 	}
 	return false
