@@ -184,7 +184,7 @@ func (s *session) roomFor(p deploy.Plan, survey deploy.Survey) error {
 			slices.Sort(left)
 			return &deploy.Fault{Host: b.name, Code_: "FD-BUDGET",
 				Err:   fmt.Errorf("earlier rollouts left %s out and marked, and parallel is %d: no host can be taken out", strings.Join(left, ", "), p.Parallel),
-				Hint_: fmt.Sprintf("put those hosts back into rotation on the balancer by hand once they are well, then repeat; their marks are in %s/%s/own on %s", s.inv.State.Dir, s.inv.App.Name, b.name)}
+				Hint_: fmt.Sprintf("once they are well, put them back with \"flipdeploy ready --force %s\", then repeat", strings.Join(left, " "))}
 		}
 	}
 	return nil
