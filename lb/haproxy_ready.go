@@ -184,7 +184,13 @@ func noChecks(roots []*server) bool {
 // cutShort tells whether a question was ended by our own deadline before the answer
 // was late: that it failed says nothing of the balancer.
 func cutShort(ctx context.Context, asked time.Time) bool {
-	return ctx.Err() != nil && time.Since(asked) < time.Second
+	if ctx.Err() == nil {
+		return false
+	}
+	if end, ok := ctx.Deadline(); ok && time.Now().After(end) {
+		return end.Sub(asked) < time.Second
+	}
+	return time.Since(asked) < time.Second
 }
 
 func (r *rise) tell(v *server) {

@@ -51,6 +51,7 @@ type Nginx struct {
 	ask     []string            // names to be resolved
 	facts   nginxFacts
 	left    map[string]nginxLeft
+	before  *nginxLook        // the last look that was understood
 	logAt   string            // end of the error log when it was last read
 	failed  map[string]int64  // host → requests that failed, from the error log
 	live    map[string]string // path → sha256 without marks, of what nginx runs
@@ -154,12 +155,13 @@ func (n *Nginx) look(ctx context.Context, what lookFor) (*nginxSnapshot, error) 
 	}
 	var err error
 	for range lookRounds {
+		script, before := n.lookScript(what)
 		var out []byte
-		if out, err = n.read.Run(ctx, n.lookScript(what)); err != nil {
+		if out, err = n.read.Run(ctx, script); err != nil {
 			return nil, n.explain("asking nginx", err)
 		}
 		var s *nginxSnapshot
-		s, err = n.parsed(string(out))
+		s, err = n.parsed(string(out), before)
 		if err == nil {
 			return s, nil
 		}
@@ -173,10 +175,13 @@ func (n *Nginx) look(ctx context.Context, what lookFor) (*nginxSnapshot, error) 
 var errLookAgain = errors.New("they changed while they were read")
 
 // parsed makes a snapshot of a look's answer and keeps what was learned for the next.
-func (n *Nginx) parsed(out string) (*nginxSnapshot, error) {
+func (n *Nginx) parsed(out string, before *nginxLook) (*nginxSnapshot, error) {
 	l, err := parseLook(out)
 	if err != nil {
 		return nil, badNginxReply(err)
+	}
+	if l.same && before != nil {
+		l.asBefore(before)
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -196,6 +201,7 @@ func (n *Nginx) parsed(out string) (*nginxSnapshot, error) {
 		return nil, errLookAgain // where its pid file is, is known from here on
 	}
 	n.settle(s)
+	n.before = l
 	return s, nil
 }
 

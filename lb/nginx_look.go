@@ -20,6 +20,8 @@ type nginxLook struct {
 	now                float64       // the machine's clock, seconds
 	ticks              int64         // the same moment in ticks since boot
 	files              map[string]*lookedFile
+	walked             []string // the glob and path lines
+	same               bool     // files and includes are those of the look before
 	globs              map[string][]string
 	texts              map[string]string // sha256 → text
 	names              map[string][]string
@@ -69,6 +71,9 @@ func parseLook(out string) (*nginxLook, error) {
 		}
 		out = rest
 		word, arg, _ := strings.Cut(line, " ")
+		if word == "glob" || word == "path" {
+			l.walked = append(l.walked, line)
+		}
 		switch word {
 		case "glob":
 			glob = arg
@@ -135,6 +140,8 @@ func (l *nginxLook) line(word, arg string) (err error) {
 		l.log = arg
 	case "errors":
 		l.errors[w[1]] = int64(seconds(w[0]))
+	case "same":
+		l.same = true
 	case "polls":
 		l.polls = int(seconds(w[0]))
 	case "hidden":
@@ -247,4 +254,32 @@ func (l *nginxLook) since() int64 {
 // clock is a tick as the machine's clock tells it.
 func (l *nginxLook) clock(tick int64) float64 {
 	return l.now - float64(l.ticks-tick)/ticksPerSecond
+}
+
+// asBefore fills in what a look did not repeat.
+func (l *nginxLook) asBefore(before *nginxLook) {
+	l.globs, l.walked = before.globs, before.walked
+	for path, f := range before.files {
+		l.file(path).sum = f.sum
+	}
+}
+
+// mostCompared: with more files it costs less to send what was seen than to compare.
+const mostCompared = 200
+
+// comparable are the paths and their sums, as sha256sum prints them; nothing when a file
+// may not be read without help.
+func (l *nginxLook) comparable() (paths, sums string) {
+	if len(l.files) > mostCompared {
+		return "", ""
+	}
+	var p, s []string
+	for _, path := range slices.Sorted(maps.Keys(l.files)) {
+		if l.files[path].sum == "" {
+			return "", ""
+		}
+		p = append(p, path)
+		s = append(s, l.files[path].sum+"  "+path)
+	}
+	return strings.Join(p, "\n"), strings.Join(s, "\n")
 }

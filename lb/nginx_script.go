@@ -87,12 +87,18 @@ func (n *Nginx) script(body string, vars ...string) string {
 	return b.String() + code(nginxSh) + code(body) + ")\n"
 }
 
-func (n *Nginx) lookScript(what lookFor) string {
+// lookScript asks; the answer may refer to the look before.
+func (n *Nginx) lookScript(what lookFor) (script string, before *nginxLook) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	vars := []string{"FD_MORE", strings.Join(n.more, "\n"), "FD_NAMES", strings.Join(n.ask, " "), "FD_KNOWN", n.known(),
-		"FD_FACTS", flag(n.conf == nil), "FD_PID", "", "FD_PORTS", "", "FD_PROBES", "", "FD_LOG", ""}
+		"FD_FACTS", flag(n.conf == nil), "FD_PID", "", "FD_PORTS", "", "FD_PROBES", "", "FD_LOG", "", "FD_SAME", ""}
 	body := nginxLookSh
+	if n.before != nil {
+		if paths, sums := n.before.comparable(); sums != "" {
+			vars = append(vars, "FD_GLOBS", strings.Join(n.before.walked, "\n"), "FD_PATHS", paths, "FD_SAME", sums)
+		}
+	}
 	if n.conf != nil {
 		vars = append(vars, "FD_PID", n.pidFile())
 		switch what {
@@ -108,7 +114,7 @@ func (n *Nginx) lookScript(what lookFor) string {
 			body = nginxProbeSh + nginxLookSh
 		}
 	}
-	return n.script(body, vars...)
+	return n.script(body, vars...), n.before
 }
 
 func (n *Nginx) known() string {

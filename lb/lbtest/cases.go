@@ -211,7 +211,7 @@ func emptyWaits(t *testing.T, r *Rig) {
 }
 
 func emptyDeadline(t *testing.T, r *Rig) {
-	wait := slow(t, r, 1200*time.Millisecond)
+	wait := slow(t, r, 3*time.Second)
 	must(t, r.Driver.Drain(Within(t, 5*time.Second), r.Act, "web1", 1))
 	err := r.Driver.Empty(Within(t, 500*time.Millisecond), r.Act, "web1", quiet)
 	var busy *lb.BusyError
@@ -296,7 +296,7 @@ func readyWaits(t *testing.T, r *Rig) {
 	// has to have been.
 	time.Sleep(300 * time.Millisecond)
 	t.Logf("%d checks saw it sick", b.Checks.Load()-seen)
-	ctx, cancel := context.WithTimeout(context.Background(), 800*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err := r.Driver.Ready(ctx, r.Act, "web1", quiet)
 	var c interface {

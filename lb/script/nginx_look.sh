@@ -1,7 +1,8 @@
 # Prints what nginx reads, who its workers are and what connections they hold. Wants
 # FD_MORE (patterns to read as well), FD_KNOWN (how the sha256 of texts that are not to be sent again begin),
 # FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_POLLS, FD_FACTS, FD_LOG (the error log,
-# empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at).
+# empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at), and of
+# the look before: FD_GLOBS (its glob and path lines), FD_PATHS, FD_SAME (their sha256).
 
 # fd_patterns prints what the files in $1 (a line each) may include: more than they do,
 # as comments and quotes are not looked at closely.
@@ -43,16 +44,40 @@ fd_walk() {
 	unset IFS
 }
 
+# fd_unchanged succeeds when every file is as FD_SAME has it, and every include leads to
+# the same files. Most looks end here: it takes few processes.
+fd_unchanged() {
+	[ -n "$FD_SAME" ] || return 1
+	fd_x=$(IFS=$fd_nl && set -f && for fd_l in $FD_GLOBS; do case $fd_l in glob\ *) set +f && fd_expand "${fd_l#glob }" ;; esac; done)
+	[ "$fd_x" = "$FD_GLOBS" ] || return 1
+	fd_x=$(IFS=$fd_nl && set -f && set -- $FD_PATHS && sha256sum "$@" 2>/dev/null)
+	[ "$fd_x" = "$FD_SAME" ]
+}
+
+# fd_times prints when files were changed and what they are.
+fd_times() {
+	IFS=$fd_nl
+	set -f
+	set -- $1
+	stat -L -c 'file %.9Y %.9Z %d:%i %n' "$@" 2>/dev/null
+	stat -c 'link %.9Y %F %n' "$@" 2>/dev/null | grep ' symbolic link '
+	set +f
+	unset IFS
+}
+
 # fd_files prints times and sums of all files, and the texts that are not known.
 fd_files() {
+	if fd_unchanged; then
+		printf 'same\n'
+		fd_times "$FD_PATHS"
+		return 0
+	fi
 	fd_all=$(fd_walk)
 	printf '%s\n' "$fd_all"
 	fd_paths=$(printf '%s\n' "$fd_all" | sed -n 's/^path //p' | sort -u)
+	fd_times "$fd_paths"
 	IFS=$fd_nl
 	set -f
-	set -- $fd_paths
-	stat -L -c 'file %.9Y %.9Z %d:%i %n' "$@" 2>/dev/null
-	stat -c 'link %.9Y %F %n' "$@" 2>/dev/null | grep ' symbolic link '
 	fd_sum=$(fd_sums "$fd_paths")
 	printf '%s\n' "$fd_sum"
 	fd_want=$(printf '%s\n%s\n' "$FD_KNOWN" "$fd_sum" | awk '
