@@ -283,8 +283,9 @@ func (w watched) none(t *testing.T, minServing, maxOut int) {
 }
 
 type background struct {
-	cmd *exec.Cmd
-	out bytes.Buffer
+	cmd   *exec.Cmd
+	out   bytes.Buffer
+	ended bool
 }
 
 func start(t *testing.T, tool string, args ...string) *background {
@@ -295,6 +296,13 @@ func start(t *testing.T, tool string, args ...string) *background {
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // a test that fails leaves no load behind
+		if b.ended {
+			return
+		}
+		_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGKILL)
+		_ = b.cmd.Wait()
+	})
 	return b
 }
 
@@ -302,6 +310,7 @@ func (b *background) stop(t *testing.T, into any) {
 	t.Helper()
 	_ = syscall.Kill(-b.cmd.Process.Pid, syscall.SIGINT)
 	_ = b.cmd.Wait() // its exit code says what the report says
+	b.ended = true
 	if err := json.Unmarshal(b.out.Bytes(), into); err != nil {
 		t.Fatalf("%s: %v: %s", b.cmd.Args, err, b.out.String())
 	}
