@@ -62,6 +62,11 @@ func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
 				seat.Owner = owner[k]
 			}
 		}
+		if s.Stale && seat.Owner != "" {
+			// A run died between its edit and the nginx reload: what is live is not what
+			// the file says. It counts as out until somebody has made it live.
+			seat.State, seat.Serving = deploy.StateMaint, false
+		}
 		out[host] = seat
 	}
 	return out, nil
