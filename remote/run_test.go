@@ -161,8 +161,10 @@ func TestStreamEndsWithItsContext(t *testing.T) {
 		begin := time.Now()
 		_, err := m.Stream(ctx, script, endless{})
 		cancel()
+		// The end of the script, by the pipe that we closed, may be told before we look.
 		var unknown *remote.UnknownError
-		if !errors.As(err, &unknown) || time.Since(begin) > 4*time.Second {
+		ended := err != nil && err.Error() == "ended by signal PIPE"
+		if !errors.As(err, &unknown) && !ended || time.Since(begin) > 4*time.Second {
 			t.Errorf("%s: got %v after %s", script, err, time.Since(begin))
 		}
 	}

@@ -248,7 +248,10 @@ func TestSeveralBalancersAreTakenInOrderOfNameAndAllOrNone(t *testing.T) {
 		ctx, l, err := AcquireWait(t.Context(), []*Store{b, a}, bob, Terms{Beat: 20 * time.Millisecond})
 		ok(t, err)
 		equal(t, l.holds[0].store.name, "edge1")
-		ok(t, syscall.Kill(m.last.cmd.Process.Pid, syscall.SIGKILL)) // edge2's
+		ok(t, syscall.Kill(m.last.cmd.Process.Pid, syscall.SIGKILL)) // edge2's: edge1 holds it
+		time.Sleep(100 * time.Millisecond)
+		ok(t, ctx.Err())
+		_ = l.holds[0].shell.Close()
 		ends(t, ctx, time.Second)
 		l.Release()
 	})
