@@ -237,8 +237,16 @@ type watched struct {
 	}
 }
 
-// under does work under the standard load, watched by the oracle.
+// under does work under the standard load, watched by the oracle. Where a balancer
+// is an nginx, each of whose reloads closes connections, clients retry GETs.
 func under(t *testing.T, work func()) watched {
+	t.Helper()
+	return underClients(t, slices.ContainsFunc(edges(), isNginx), work)
+}
+
+// underClients is under with clients that send a GET again, or do not, when the
+// connection that they kept was closed meanwhile.
+func underClients(t *testing.T, retry bool, work func()) watched {
 	t.Helper()
 	var w watched
 	target := []string{"-json"}
@@ -250,7 +258,7 @@ func under(t *testing.T, work func()) watched {
 		}
 		oracles = append(oracles, start(t, "oracle", "-address", fmt.Sprintf("10.77.0.%d:9999", i+2), "-backend", "shop", "-json"))
 	}
-	if slices.ContainsFunc(edges(), isNginx) {
+	if retry {
 		target = append(target, "-retry")
 	}
 	load := start(t, "load", target...)
