@@ -83,6 +83,9 @@ func (m *Machine) notConnected(err error) error {
 		return err
 	}
 	code, hint := m.advise(err)
+	if silent(err) { // whose clock ran out first is nobody's business
+		err = &silence{err}
+	}
 	return &NotStartedError{fault{
 		Doing: "connect to " + m.cfg.hostPort(), Err: err, code: code, hint: hint, machine: m.cfg.Name,
 	}}
@@ -121,6 +124,18 @@ func (m *Machine) advise(err error) (code, hint string) {
 
 func (m *Machine) login() string {
 	return fmt.Sprintf("ssh -p %d %s@%s true", m.cfg.Port, m.cfg.User, m.cfg.Address)
+}
+
+// A silence is the end of any clock of ours, in the same words.
+type silence struct{ err error }
+
+func (*silence) Error() string   { return errConnectTimeout.Error() }
+func (s *silence) Unwrap() error { return s.err }
+
+func silent(err error) bool {
+	var n net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) ||
+		errors.As(err, &n) && n.Timeout() && !errors.Is(err, syscall.ETIMEDOUT)
 }
 
 // timedOut counts "no route to host" too: a router's word for silence.
