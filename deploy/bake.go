@@ -35,11 +35,7 @@ func (l *life) bake(ctx context.Context) error {
 }
 
 func (l *life) stillWell(ctx context.Context) error {
-	err := l.run.Checker.Probe(ctx, l.host.Name())
-	if err != nil { // one bad answer may be the network's; a second one is the host's
-		tick(ctx, l.run.Timing.Poll)
-		err = l.run.Checker.Probe(ctx, l.host.Name())
-	}
+	err := l.answers(ctx)
 	if err == nil {
 		err = l.host.Alive(ctx, l.plan.To)
 	}
@@ -47,6 +43,28 @@ func (l *life) stillWell(ctx context.Context) error {
 		return l.withLog(ctx, fault(l.host.Name(), Baking, err))
 	}
 	return nil
+}
+
+// answers: one bad answer may be the network's; a second one is the host's.
+func (l *life) answers(ctx context.Context) error {
+	if l.run.Checker.Probe(ctx, l.host.Name()) == nil {
+		return nil
+	}
+	tick(ctx, l.run.Timing.Poll)
+	return l.run.Checker.Probe(ctx, l.host.Name())
+}
+
+// wellStill tells that a host which waited to be put back is as it was proven. That it
+// could not be asked over SSH just now says nothing against it.
+func (l *life) wellStill(ctx context.Context) error {
+	err := l.answers(ctx)
+	if err == nil {
+		err = l.host.Alive(ctx, l.runs)
+	}
+	if err == nil || unreachable(err) && ctx.Err() == nil {
+		return nil
+	}
+	return l.withLog(ctx, fault(l.host.Name(), Readying, err))
 }
 
 // counters are kept a balancer; one that cannot be asked has none.

@@ -93,7 +93,8 @@ func (l *life) drain(ctx context.Context) error {
 // leave stops new requests to a claimed host everywhere.
 func (l *life) leave(ctx context.Context) error {
 	if g := l.run.gate; g != nil {
-		return g.pass(l.run.ctx, l.host.Name(), false, l.lbs)
+		defer l.clock.halt()()
+		return g.pass(l.run.ctx, l.host.Name(), &parked{lbs: l.lbs})
 	}
 	return everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
 }
@@ -101,7 +102,8 @@ func (l *life) leave(ctx context.Context) error {
 // enter puts a claimed host back everywhere.
 func (l *life) enter(ctx context.Context) error {
 	if g := l.run.gate; g != nil {
-		return g.pass(l.run.ctx, l.host.Name(), true, l.lbs)
+		defer l.clock.halt()()
+		return g.pass(l.run.ctx, l.host.Name(), &parked{lbs: l.lbs, well: l.wellStill})
 	}
 	return everywhere(l.lbs, func(b Balancer) error { return l.readyOn(ctx, b) })
 }
@@ -127,11 +129,12 @@ func (l *life) outAgain(ctx context.Context) error {
 
 // claim marks the host on every balancer, or on none.
 func (l *life) claim(ctx context.Context) error {
+	l.run.sweep(ctx, l.host.Name())
 	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.claimBudget()) })
 	if err == nil {
 		return nil
 	}
-	return errors.Join(fault(l.host.Name(), Draining, err), l.unclaim(ctx))
+	return errors.Join(fault(l.host.Name(), Draining, err), l.unmark(ctx))
 }
 
 // unclaim removes our marks. A mark that was never set is no error.
@@ -192,7 +195,8 @@ func (l *life) giveBack(ctx context.Context) error {
 		return &notBack{fault(l.host.Name(), Readying, err)}
 	}
 	l.served()
-	return l.unclaim(ctx)
+	_ = l.unmark(ctx) // it is in rotation, and that is what was asked
+	return nil
 }
 
 // ready puts a verified host back on every balancer and removes the marks. It
@@ -209,7 +213,7 @@ func (l *life) ready(ctx context.Context) error {
 	l.served()
 	// A crash here leaves a mark on a host in rotation; the next run removes it, as
 	// it does where a balancer does not answer now.
-	if err := l.unclaim(ctx); err != nil {
+	if err := l.unmark(ctx); err != nil {
 		l.run.warn(l.host.Name(), "", CodeOf(err), "its owner mark was not removed: "+err.Error())
 	}
 	return nil

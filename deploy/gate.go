@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 )
 
 // A Swapper is a balancer on which every change costs something, as each reload of
@@ -28,10 +29,12 @@ type gate struct {
 
 // A parked host waits for its change.
 type parked struct {
-	returns bool
-	lbs     []Balancer
-	done    chan error
+	lbs  []Balancer
+	well func(context.Context) error // who returns: is it still as it was proven? nil for who leaves
+	done chan error
 }
+
+func (p *parked) returns() bool { return p.well != nil }
 
 // newGate is nil where no balancer is a Swapper: hosts then go one by one.
 func newGate(lbs []Balancer) *gate {
@@ -53,8 +56,8 @@ func (g *gate) woken() <-chan struct{} {
 
 // pass waits at the gate until the host's change was made, or ctx ended. The host's
 // own deadline does not run here: it waits for others.
-func (g *gate) pass(ctx context.Context, host string, returns bool, lbs []Balancer) error {
-	p := &parked{returns: returns, lbs: lbs, done: make(chan error, 1)}
+func (g *gate) pass(ctx context.Context, host string, p *parked) error {
+	p.done = make(chan error, 1)
 	g.mu.Lock()
 	g.waiting[host] = p
 	g.mu.Unlock()
@@ -82,7 +85,7 @@ func (g *gate) parkedHosts() map[string]bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for host, p := range g.waiting {
-		m[host] = p.returns
+		m[host] = p.returns()
 	}
 	return m
 }
@@ -103,10 +106,11 @@ func (x *run) open() {
 	all := x.gate.take()
 	failed := map[string]error{}
 	for host, p := range all {
-		if !p.returns && x.stop.Err() != nil {
+		if !p.returns() && x.stop.Err() != nil {
 			failed[host] = errStopped
 		}
 	}
+	x.proven(all, failed)
 	x.oneByOne(all, true, failed)
 	keepRoom(all, failed)
 	x.swap(all, failed)
@@ -120,29 +124,50 @@ func (x *run) open() {
 func keepRoom(all map[string]*parked, failed map[string]error) {
 	short := 0
 	for host, p := range all {
-		if p.returns && failed[host] != nil {
+		if p.returns() && failed[host] != nil {
 			short++
 		}
 	}
 	for _, host := range slices.Backward(sorted(all)) {
-		if p := all[host]; !p.returns && failed[host] == nil && short > 0 {
+		if p := all[host]; !p.returns() && failed[host] == nil && short > 0 {
 			failed[host] = errNoRoom
 			short--
 		}
 	}
 }
 
+// proven asks those who return once more: they waited for others, and may have died
+// meanwhile.
+func (x *run) proven(all map[string]*parked, failed map[string]error) {
+	each(all, true, failed, func(_ string, p *parked) error {
+		ctx, cancel := context.WithTimeout(x.ctx, 20*time.Second)
+		defer cancel()
+		return p.well(ctx)
+	})
+}
+
 // oneByOne puts hosts back, or drains them, on balancers that are no Swapper.
 func (x *run) oneByOne(all map[string]*parked, returns bool, failed map[string]error) {
+	each(all, returns, failed, func(host string, p *parked) error {
+		l := &life{run: x, host: x.Hosts[host], lbs: singles(p.lbs)}
+		return l.alone(returns)
+	})
+}
+
+// each does one thing with all who return, or leave, side by side, but for those that
+// failed already.
+func each(all map[string]*parked, returns bool, failed map[string]error, do func(string, *parked) error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
+	defer wg.Wait()
+	mu.Lock() // nobody enters a failure before the last was begun with
+	defer mu.Unlock()
 	for host, p := range all {
-		if p.returns != returns || failed[host] != nil {
+		if p.returns() != returns || failed[host] != nil {
 			continue
 		}
-		l := &life{run: x, host: x.Hosts[host], lbs: singles(p.lbs)}
 		wg.Go(func() {
-			err := l.alone(returns)
+			err := do(host, p)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -150,7 +175,6 @@ func (x *run) oneByOne(all map[string]*parked, returns bool, failed map[string]e
 			}
 		})
 	}
-	wg.Wait()
 }
 
 func (l *life) alone(returns bool) error {
@@ -160,71 +184,6 @@ func (l *life) alone(returns bool) error {
 	ctx, cancel := context.WithTimeout(l.run.ctx, l.run.Timing.LBReady)
 	defer cancel()
 	return everywhere(l.lbs, func(b Balancer) error { return l.readyOn(ctx, b) })
-}
-
-// swap makes the one change on every Swapper. Where it is refused because of those
-// who leave, those who return do so alone.
-func (x *run) swap(all map[string]*parked, failed map[string]error) {
-	ctx, cancel := context.WithTimeout(x.ctx, x.Timing.LBReady)
-	defer cancel()
-	for _, b := range x.Balancers {
-		s, ok := b.(Swapper)
-		if !ok {
-			continue
-		}
-		back, out := split(all, b, failed)
-		if len(back)+len(out) == 0 {
-			continue
-		}
-		if err := x.swapOn(ctx, s, back, &out, failed); err != nil {
-			blame(failed, out, about(b, err))
-			blame(failed, back, &gateError{about(b, err)})
-		}
-	}
-}
-
-// swapOn makes the change on one balancer, with as many who leave as the floor
-// allows; for any other fault that may be theirs, with none of them.
-func (x *run) swapOn(ctx context.Context, s Swapper, back []string, out *[]string, failed map[string]error) error {
-	for {
-		err := s.Swap(ctx, back, *out, x.budget())
-		n := len(*out)
-		if err == nil || n == 0 || len(back) == 0 && (n == 1 || refusal(err) != RefusedFloor) {
-			return err
-		}
-		keep := 0
-		if refusal(err) == RefusedFloor {
-			keep = n - 1
-		}
-		blame(failed, (*out)[keep:], about(s, err))
-		*out = (*out)[:keep]
-	}
-}
-
-// about names the balancer that an error is of.
-func about(b Balancer, err error) error {
-	return everywhere([]Balancer{b}, func(Balancer) error { return err })
-}
-
-// split are the hosts that return to and leave b, in order.
-func split(all map[string]*parked, b Balancer, failed map[string]error) (back, out []string) {
-	for _, host := range sorted(all) {
-		p := all[host]
-		switch {
-		case failed[host] != nil || !slices.Contains(p.lbs, b):
-		case p.returns:
-			back = append(back, host)
-		default:
-			out = append(out, host)
-		}
-	}
-	return back, out
-}
-
-func blame(failed map[string]error, hosts []string, err error) {
-	for _, h := range hosts {
-		failed[h] = err
-	}
 }
 
 // singles are the balancers that take hosts one by one.

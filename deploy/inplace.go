@@ -24,8 +24,10 @@ func (l *life) inPlace(ctx context.Context, back bool) ending {
 		l.phase(LeftOut, RevisionOf(l.plan.To))
 		l.outcome(ctx, Done, l.plan.To, "left out")
 		return ending{phase: LeftOut, runs: l.plan.To, changed: true}
+	case l.run.hard() && l.changed: // half way: nobody knows how well it is
+		return ending{phase: l.run.phaseOf(l.host.Name()), changed: true, err: err}
 	case l.run.hard():
-		return ending{phase: LeftOut, changed: l.changed, err: err}
+		return ending{phase: LeftOut, err: err}
 	}
 	l.run.fail(l.host.Name(), err)
 	if l.run.Plan.NoUndo || errors.Is(err, errPutBack) {
@@ -40,7 +42,11 @@ func (l *life) undoInPlace(ctx context.Context, why error) ending {
 	defer cancel()
 	stop := context.AfterFunc(l.run.ctx, cancel)
 	defer stop()
-	if err := l.whileOut(ctx, l.restore); err != nil {
+	err := l.whileOut(ctx, l.restore)
+	switch {
+	case err != nil && l.run.hard():
+		return ending{phase: l.run.phaseOf(l.host.Name()), changed: true, failed: why != nil, err: errors.Join(why, err)}
+	case err != nil:
 		return ending{phase: Stuck, changed: true, failed: true, tried: true, err: errors.Join(why, err)}
 	}
 	l.phase(LeftOut, "back on "+name(l.plan.From))

@@ -13,12 +13,14 @@ type life struct {
 	plan PlannedHost
 	lbs  []Balancer // those that carry the host
 
-	held    bool      // an earlier run left it out
-	changed bool      // flipped to another release and not undone
-	runs    string    // the release that was last proven to run
-	readied bool      // putting it back was begun: some balancers may send requests again
-	out     time.Time // since when the host is out
-	since   time.Time // of the last drain
+	held     bool      // an earlier run left it out
+	changed  bool      // flipped to another release and not undone
+	runs     string    // the release that was last proven to run
+	readied  bool      // putting it back was begun: some balancers may send requests again
+	restored bool      // its undo got as far as the old release, proven
+	clock    *clock    // of the work in hand
+	out      time.Time // since when the host is out
+	since    time.Time // of the last drain
 }
 
 // An ending is what became of a host.
@@ -37,7 +39,7 @@ type ending struct {
 // forward brings the host to its new release: drained, flipped, reloaded,
 // verified, put back, baked. A host that fails is undone before it returns.
 func (l *life) forward(ctx context.Context) ending {
-	ctx, cancel := context.WithTimeoutCause(ctx, l.run.Timing.Host, errHostDeadline)
+	ctx, cancel := l.timed(ctx)
 	defer cancel()
 	if l.held {
 		if err := l.retake(ctx); err != nil {
@@ -209,7 +211,7 @@ func (l *life) failedBake(err error) ending {
 	if l.run.Plan.NoUndo {
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed, failed: true, err: err}
 	}
-	ctx, cancel := context.WithTimeout(l.run.ctx, l.run.Timing.Host)
+	ctx, cancel := l.timed(l.run.ctx)
 	defer cancel()
 	if out := l.claimAgain(ctx); out != nil { // it could not be taken out: it serves, and the run pauses
 		return ending{phase: Done, runs: l.plan.To, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
@@ -240,7 +242,7 @@ func (l *life) claimAgain(ctx context.Context) error {
 // rollback: drained and proven like any other change, without bake.
 func (l *life) back(ctx context.Context) ending {
 	l.changed = true
-	ctx, cancel := context.WithTimeoutCause(ctx, l.run.Timing.Host, errHostDeadline)
+	ctx, cancel := l.timed(ctx)
 	defer cancel()
 	if l.held {
 		if err := l.retake(ctx); err != nil {

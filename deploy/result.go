@@ -71,7 +71,7 @@ func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Out
 	stuck, left, changes, failures, fresh, skipped := 0, 0, 0, 0, 0, 0
 	for _, h := range hosts {
 		keeps := dir == Back && h.Fresh && h.Phase == Done
-		placed := dir == Forward && h.InPlace && h.Changed && h.Phase == LeftOut
+		placed := dir == Forward && h.InPlace && h.Changed && h.Phase == LeftOut && !h.Failed
 		switch {
 		case h.Skipped:
 			skipped++
@@ -80,7 +80,7 @@ func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Out
 		case placed:
 		case keeps && h.Changed: // stopping what serves would help nobody
 			fresh++
-		case dir == Back && h.Changed, dir == Forward && h.Changes && h.Phase != Done:
+		case dir == Back && h.Changed, dir == Forward && h.wanting():
 			left++
 		}
 		if h.Changes {
@@ -107,6 +107,12 @@ func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Out
 		return OutcomeNothing
 	}
 	return OutcomeDone
+}
+
+// wanting: a host that is not where the plan would have it, and well: one that failed
+// and serves all the same is no success, nor is one that had the release and died.
+func (h HostView) wanting() bool {
+	return h.Phase == Failed || h.Changes && (h.Phase != Done || h.Failed)
 }
 
 // leavesNothing tells whether there is nothing to go on with: the run came to its

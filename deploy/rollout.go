@@ -63,6 +63,7 @@ type run struct {
 
 	mu     sync.Mutex
 	gate   *gate
+	marked leftMarks
 	hosts  []HostView
 	errs   map[string]error
 	outFor map[string]time.Duration

@@ -118,19 +118,20 @@ func (s Survey) Plan(p Plan, order []string, target func(host string) string) (P
 			p.Hosts = append(p.Hosts, s.left(name))
 			continue
 		}
-		h, err := s.planned(name, target(name), p.NoUndo)
+		h := s.within(s.planned(name, target(name)))
+		err := s.comesBack(h, p.NoUndo)
 		if err != nil {
 			errs = append(errs, err)
 		}
-		p.Hosts = append(p.Hosts, s.within(h))
+		p.Hosts = append(p.Hosts, h)
 	}
 	p.Serving = s.Serving()
 	p.Previous = p.common()
 	return p, errors.Join(errs...)
 }
 
-// planned is one host's part. What runs there and cannot be come back to wants noUndo.
-func (s Survey) planned(name, to string, noUndo bool) (PlannedHost, error) {
+// planned is one host's part.
+func (s Survey) planned(name, to string) PlannedHost {
 	r := s.Running[name]
 	h := PlannedHost{Name: name, From: r.Release, To: to, Ran: r.Release != "", Out: s.outOf(name), Serving: s.serves(name),
 		Adopts: r.Adopts, NoWay: r.NoWay}
@@ -138,15 +139,21 @@ func (s Survey) planned(name, to string, noUndo bool) (PlannedHost, error) {
 		h.From = s.Current[name]
 	}
 	h.Drift = h.Ran && s.Current[name] != r.Release
+	return h
+}
+
+// comesBack is nil when a host that is to change can be what it is to be, and what it
+// was. What runs there and cannot be come back to wants noUndo.
+func (s Survey) comesBack(h PlannedHost, noUndo bool) error {
 	switch {
-	case h.Out != "":
-	case to == foreign:
-		return h, noWayTo(name, "what ran here before was not kept", "roll out another release instead")
+	case h.Out != "" && !h.InPlace:
+	case h.To == foreign:
+		return noWayTo(h.Name, "what ran here before was not kept", "roll out another release instead")
 	case h.From == foreign && !noUndo:
-		return h, noWayTo(name, "flipdeploy did not install what is here, and cannot come back to it: "+h.whyNot(r),
+		return noWayTo(h.Name, "flipdeploy did not install what is here, and cannot come back to it: "+h.whyNot(s.Running[h.Name]),
 			"mend that, or go on without a way back: flipdeploy rollout --no-undo")
 	}
-	return h, nil
+	return nil
 }
 
 // foreign is the release of what is none of ours.

@@ -10,7 +10,7 @@ import (
 // it and puts it back. It has a deadline of its own. A host that cannot be
 // reached is asked again until then.
 func (l *life) undo(ctx context.Context) ending {
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), l.run.Timing.Host, errHostDeadline)
+	ctx, cancel := l.timed(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(l.run.ctx, cancel) // the lock was lost, or the grace is over
 	defer stop()
@@ -30,15 +30,16 @@ func (l *life) undo(ctx context.Context) ending {
 }
 
 func (l *life) undoOnce(ctx context.Context) error {
-	if l.changed && l.readied {
+	if l.changed && l.readied && !l.restored {
 		if err := l.outAgain(ctx); err != nil {
 			return err
 		}
 	}
-	if l.changed {
+	if l.changed && !l.restored { // once: what follows may be tried again
 		if err := l.holding(ctx, l.restore); err != nil {
 			return err
 		}
+		l.restored = true
 	}
 	if !l.plan.Ran || !l.changed {
 		return l.giveBack(ctx) // as it was found: nothing ran here, or nothing was done
@@ -79,7 +80,11 @@ func (l *life) restore(ctx context.Context) error {
 	if err := l.run.Checker.Healthy(ctx, l.host.Name(), RevisionOf(from)); err != nil {
 		return l.withLog(ctx, fault(l.host.Name(), Failed, err))
 	}
-	return l.aliveStill(ctx, from)
+	if err := l.aliveStill(ctx, from); err != nil {
+		return err
+	}
+	l.runs = from
+	return nil
 }
 
 func (l *life) aliveStill(ctx context.Context, id string) error {
@@ -98,6 +103,8 @@ func (l *life) notUndone(err error) ending {
 		return l.takenOver(l.run.ctx, err)
 	case l.run.hard():
 		e.phase, e.failed = l.run.phaseOf(l.host.Name()), false
+	case errors.Is(err, errStopped): // it is out as before
+		e.phase, e.failed = Failed, false
 	case unreachable(err) && !errors.As(err, &nb):
 		e.phase = Unknown
 	}

@@ -1,0 +1,43 @@
+package deploy
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+)
+
+// A mark takes a slot, also one that should be gone: marks that a balancer did not
+// remove from hosts in rotation are remembered, and removed before the next claim.
+type leftMarks struct {
+	mu    sync.Mutex
+	hosts map[string]bool
+}
+
+// unmark removes our marks from a host that is in rotation, at the latest before
+// another is claimed.
+func (l *life) unmark(ctx context.Context) error {
+	err := l.unclaim(ctx)
+	if err != nil {
+		l.run.marked.mu.Lock()
+		defer l.run.marked.mu.Unlock()
+		if l.run.marked.hosts == nil {
+			l.run.marked.hosts = map[string]bool{}
+		}
+		l.run.marked.hosts[l.host.Name()] = true
+	}
+	return err
+}
+
+// sweep removes the marks that were left, but for those of a host that is to be
+// claimed again. What a balancer does not take yet is left for the next claim.
+func (x *run) sweep(ctx context.Context, claims string) {
+	x.marked.mu.Lock()
+	defer x.marked.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	delete(x.marked.hosts, claims)
+	maps.DeleteFunc(x.marked.hosts, func(host string, _ bool) bool {
+		return everywhere(x.Carries[host], func(b Balancer) error { return b.Unclaim(ctx, host) }) == nil
+	})
+}
