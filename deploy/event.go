@@ -70,6 +70,7 @@ const (
 	OutcomeUnfinished  Outcome = "unfinished"
 	OutcomeRolledBack  Outcome = "rolled_back"
 	OutcomeInterrupted Outcome = "interrupted"
+	Abandoned          Outcome = "abandoned" // of a past rollout only: no run ends so
 )
 
 // A Result is the last event of every run.

@@ -29,7 +29,7 @@ func (l *life) inPlace(ctx context.Context, back bool) ending {
 	case l.run.hard():
 		return ending{phase: LeftOut, err: err}
 	}
-	l.run.fail(l.host.Name(), err)
+	l.failure(ctx, err)
 	if l.run.Plan.NoUndo || errors.Is(err, errPutBack) {
 		return ending{phase: LeftOut, changed: l.changed, failed: true, tried: true, err: err}
 	}

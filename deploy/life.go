@@ -42,6 +42,7 @@ func (l *life) forward(ctx context.Context) ending {
 	ctx, cancel := l.timed(ctx)
 	defer cancel()
 	if l.held {
+		l.changed = true // as far as anybody knows
 		if err := l.retake(ctx); err != nil {
 			return l.notRetaken(err)
 		}
@@ -50,7 +51,11 @@ func (l *life) forward(ctx context.Context) ending {
 	} else if l.run.leaving() {
 		return l.returned(ctx)
 	}
-	if err := l.holding(ctx, func(ctx context.Context) error { return l.change(ctx, l.plan.To) }); err != nil {
+	change := func(ctx context.Context) error { return l.change(ctx, l.plan.To) }
+	if l.held && l.changedBefore(ctx) {
+		change = func(ctx context.Context) error { return l.verify(ctx, l.plan.To) }
+	}
+	if err := l.holding(ctx, change); err != nil {
 		return l.failedOut(ctx, err)
 	}
 	if err := l.putBack(ctx); notReturned(err) {
@@ -64,6 +69,24 @@ func (l *life) forward(ctx context.Context) ending {
 	l.phase(Done, RevisionOf(l.plan.To))
 	l.outcome(ctx, Done, l.plan.To, "")
 	return ending{phase: Done, runs: l.plan.To, changed: l.changed}
+}
+
+// changedBefore tells that an earlier run got as far as the takeover: it is not asked
+// for again, only verified.
+func (l *life) changedBefore(ctx context.Context) bool {
+	if l.plan.Again {
+		return false
+	}
+	current, err := l.host.Current(ctx)
+	if err != nil || current != l.plan.To {
+		return false
+	}
+	r, err := l.host.Running(ctx)
+	if err != nil || r.Release != l.plan.To {
+		return false
+	}
+	l.runs = r.Release
+	return true
 }
 
 // halfBack: the host is well and serves on the balancers that are left; on one that
@@ -170,7 +193,7 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 	}
 	turned := errors.Is(err, errTurned)
 	if !turned {
-		l.run.fail(l.host.Name(), err)
+		l.failure(ctx, err)
 	}
 	if l.run.Plan.NoUndo {
 		return ending{phase: Failed, changed: l.changed, failed: true, err: err}
@@ -207,7 +230,7 @@ func (l *life) failedBake(err error) ending {
 	if l.run.hard() || errors.Is(err, errTurned) || errors.Is(err, errStopped) {
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed}
 	}
-	l.run.fail(l.host.Name(), err)
+	l.failure(l.run.ctx, err)
 	if l.run.Plan.NoUndo {
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed, failed: true, err: err}
 	}

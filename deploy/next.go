@@ -9,6 +9,7 @@ type Direction int
 const (
 	Forward Direction = iota
 	Back              // an automatic rollback: every changed host to what it ran before
+	AsIs              // a rollout is abandoned: who was left out returns with whatever it runs
 )
 
 // A HostView is what the planner knows of one host.
@@ -87,8 +88,12 @@ func (v View) halted() bool {
 	if v.Stop {
 		return true
 	}
-	if v.Direction == Back {
+	switch v.Direction {
+	case Back:
 		return v.stuck()
+	case AsIs: // no host hinders another
+		return false
+	case Forward:
 	}
 	return v.failures() > v.MaxFail
 }
@@ -110,17 +115,21 @@ func (v View) todo() []HostView {
 }
 
 func (v View) wants(h HostView) bool {
-	if v.Direction == Back {
+	switch v.Direction {
+	case Back:
 		keeps := h.Fresh && h.Phase == Done
 		ours := h.Phase != LeftOut || h.InPlace
 		return h.Changed && !h.Tried && !keeps && h.Phase != Unknown && ours && h.Phase != Stuck
+	case AsIs:
+		return h.Phase == Failed && !h.Tried
+	case Forward:
 	}
 	return h.Changes && (h.Phase == Staged || h.Phase == Failed && !h.Failed && !h.Tried)
 }
 
 // canariesOnly holds the rest back until the canaries are done.
 func (v View) canariesOnly(todo []HostView) []HostView {
-	if v.Direction == Back {
+	if v.Direction != Forward {
 		return todo
 	}
 	left := v.Canary

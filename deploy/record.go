@@ -69,6 +69,23 @@ func (l *life) outcome(ctx context.Context, p Phase, release, detail string) {
 	}
 }
 
+// note keeps what is true of the run as a whole; that it could not is only told.
+func (x *run) note(r Record) {
+	ctx, cancel := x.kept(x.ctx)
+	defer cancel()
+	r.Time, r.Rollout = time.Now(), x.Plan.Rollout
+	if err := x.Journal.Append(ctx, r); err != nil {
+		x.warn("", "", CodeOf(err), fmt.Sprintf("journal: %v", err))
+	}
+}
+
+// failure tells of the host's failure, and keeps it: it is not tried again by itself,
+// whoever goes on.
+func (l *life) failure(ctx context.Context, err error) {
+	l.run.fail(l.host.Name(), err)
+	l.outcome(ctx, Failed, l.plan.To, err.Error())
+}
+
 func (l *life) record(ctx context.Context, kind string, p Phase, release, detail string) error {
 	err := l.run.Journal.Append(ctx, Record{
 		Time: time.Now(), Rollout: l.run.Plan.Rollout, Kind: kind,

@@ -27,6 +27,8 @@ func (x *run) finish() Result {
 	}
 	x.closed = leavesNothing(res.Outcome, views, dir)
 	switch {
+	case x.Direction == AsIs:
+		x.abandoned(&res)
 	case x.closed && x.Direction == Back && res.Outcome == OutcomeDone:
 		x.close(OutcomeRolledBack)
 	case x.closed:
@@ -68,6 +70,9 @@ func (x *run) hostResult(v HostView) HostResult {
 
 // outcomeOf names how a run ended: the worst that holds of any host wins.
 func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Outcome {
+	if dir == AsIs {
+		return abandonedOutcome(hosts, stopped, paused)
+	}
 	stuck, left, changes, failures, fresh, skipped := 0, 0, 0, 0, 0, 0
 	for _, h := range hosts {
 		keeps := dir == Back && h.Fresh && h.Phase == Done
@@ -251,6 +256,7 @@ func (o Outcome) Exit() int {
 		return 7
 	case OutcomeInterrupted:
 		return 130
+	case Abandoned: // of the past
 	}
 	return 4
 }
@@ -260,10 +266,10 @@ func (o Outcome) Next(mode Mode) string {
 	switch o {
 	case OutcomePaused, OutcomeInterrupted, OutcomeUnfinished, OutcomeStuck:
 		if mode == ModeRollback {
-			return "finish it with \"flipdeploy rollback\""
+			return "finish it with \"flipdeploy resume\""
 		}
-		return "go back with \"flipdeploy rollback\""
-	case OutcomeDone, OutcomeNothing, OutcomeRefused, OutcomeLocked, OutcomeRolledBack:
+		return "go on with \"flipdeploy resume\", or back with \"flipdeploy rollback\""
+	case OutcomeDone, OutcomeNothing, OutcomeRefused, OutcomeLocked, OutcomeRolledBack, Abandoned:
 	}
 	return ""
 }

@@ -35,15 +35,33 @@ func (s Survey) Resume(p Plan) []HostView {
 	return views
 }
 
-// Onward is the same for going on: what is not changed yet is left to be done.
-func (s Survey) Onward(p Plan) []HostView {
+// Onward is the same for going on: what is not changed yet is left to be done. done
+// are the hosts that the journal has as done: only of a restart, whose hosts look the
+// same before and after, it is all that there is to go by.
+func (s Survey) Onward(p Plan, done map[string]bool) []HostView {
+	views := s.Resume(p)
+	for i, h := range p.Hosts {
+		v := &views[i]
+		switch {
+		case v.Phase == LeftOut && v.InPlace && !v.Changed && v.Changes:
+			v.Phase = Staged
+		case v.Phase != RolledBack:
+		case !v.Changes || p.Mode == ModeRestart && done[h.Name]:
+			v.Phase = Done
+		default:
+			v.Phase = Staged
+		}
+	}
+	return views
+}
+
+// Left is the same for a rollout that is abandoned: who is out and ours is all that
+// is to be done.
+func (s Survey) Left(p Plan) []HostView {
 	views := s.Resume(p)
 	for i := range views {
 		if views[i].Phase == RolledBack {
-			views[i].Phase = Staged
-			if !views[i].Changes {
-				views[i].Phase = Done
-			}
+			views[i].Phase = Done
 		}
 	}
 	return views

@@ -22,6 +22,7 @@ type Rollout struct {
 	Paused    <-chan struct{} // closed when somebody asked the run to pause
 	Start     []HostView      // where hosts stand already, for a run that goes on with another's work
 	Direction Direction
+	Turned    bool // an earlier run of it turned back: this one goes on with that
 }
 
 // Timing are the deadlines and intervals of a run.
@@ -88,6 +89,9 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
 		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
+	if r.Turned {
+		x.dir = Back
+	}
 	grace := context.AfterFunc(stop, func() {
 		if tick(ctx, r.Timing.Grace) {
 			cancel(errGrace)
@@ -182,6 +186,8 @@ func (x *run) loop() {
 func (x *run) live(host string, held bool) ending {
 	l := &life{run: x, host: x.Hosts[host], held: held, plan: x.planned(host), lbs: x.Carries[host]}
 	switch {
+	case x.Direction == AsIs:
+		return l.asIs(x.ctx)
 	case l.plan.InPlace:
 		return l.inPlace(x.ctx, x.turned())
 	case x.turned():
@@ -271,11 +277,13 @@ func (x *run) unblock() {
 	}
 }
 
-// turn: from here on every changed host goes back to what it ran before.
+// turn: from here on every changed host goes back to what it ran before. Whoever goes
+// on with the work reads it in the journal; where that was lost, in the failures.
 func (x *run) turn() {
 	x.mu.Lock()
 	x.dir = Back
 	x.mu.Unlock()
+	x.note(Record{Kind: "turn", Outcome: OutcomeRolledBack})
 	to := x.Plan.Previous
 	if to == "" {
 		to = name("")

@@ -33,9 +33,14 @@ func (x *program) asks(do work) ucli.ActionFunc {
 
 // ask does the work and tells how it ended, in every case.
 func (x *program) ask(c *ucli.Context, change func(*inventory.Inventory) error, do work) error {
+	return x.answer(c, func(a *asking, screen *ui.UI) (deploy.Outcome, error) { return a.work(c, screen, change, do) })
+}
+
+// answer is ask without an inventory.
+func (x *program) answer(c *ucli.Context, work func(a *asking, screen *ui.UI) (deploy.Outcome, error)) error {
 	a := &asking{x: x, json: c.Bool("json")}
 	screen, began := x.screen(c), time.Now()
-	outcome, err := a.work(c, screen, change, do)
+	outcome, err := work(a, screen)
 	screen.Close()
 	if err != nil && c.Context.Err() != nil {
 		err = deploy.ErrInterrupted // what was asked of machines then is no fault of theirs

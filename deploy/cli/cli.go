@@ -88,7 +88,8 @@ func (x *program) app() *ucli.App {
 		OnUsageError:   wrongUsage,
 		Flags:          append(commonFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version", Hidden: true}),
 		Commands: []*ucli.Command{
-			x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
+			x.initCommand(), x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
+			x.resumeCommand(), x.abandonCommand(),
 			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(),
 			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(), x.versionCommand(),
 		},
@@ -149,7 +150,7 @@ func unknownCommand(name string, commands []*ucli.Command) error {
 }
 
 // notYet are commands that hints name already.
-const notYet = "init doctor resume abandon report explain completion man"
+const notYet = "doctor report explain completion man"
 
 func commandNames(commands []*ucli.Command) string {
 	var names []string
@@ -237,7 +238,7 @@ func refused(err error) deploy.Result {
 	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: deploy.OutcomeRefused, Exit: 1,
 		Code: deploy.CodeOf(err), Error: err.Error(), Hint: deploy.HintOf(err), Hosts: map[string]deploy.HostResult{}}
 	switch res.Code {
-	case "FD-USAGE", "FD-INVENTORY", "FD-NOT-YET":
+	case "FD-USAGE", "FD-INVENTORY", "FD-NOT-YET", "FD-INIT-FILE", "FD-INIT-UPSTREAM":
 		res.Exit = 2
 	case "FD-LOCKED", "FD-FROZEN":
 		res.Outcome, res.Exit = deploy.OutcomeLocked, 5

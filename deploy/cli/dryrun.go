@@ -91,7 +91,7 @@ func (a *asking) prelude(ctx context.Context) (past []deploy.Past, held bool, er
 	}
 	if open != nil && (saw.holder == nil || saw.holder.Rollout != open.Rollout) {
 		survey, _ := deploy.Look(ctx, a.engineHosts(), a.engineBalancers()) // what cannot be asked is said so
-		return nil, false, &unfinishedError{plan: open, where: standing(survey, a.order())}
+		return nil, false, &unfinishedError{plan: &open.Plan, where: standing(survey, a.order())}
 	}
 	return past, saw.holder != nil, a.nameEntry(past, open)
 }

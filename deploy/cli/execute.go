@@ -52,22 +52,22 @@ func (o rolloutOptions) locked(ctx, held context.Context, s *session, art *site.
 	if err != nil {
 		return deploy.Result{}, err
 	}
+	if open == nil && o.only != "" {
+		return deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: deploy.OutcomeNothing, Hosts: map[string]deploy.HostResult{}}, nil
+	}
 	if err := s.nameEntry(past, open); err != nil {
 		return deploy.Result{}, err
 	}
-	if open != nil && o.unfinished == "rollback" && o.mode != deploy.ModeRollback {
+	if open != nil {
 		fresh := s.rollout
-		res, err := s.settle(ctx, held, open, s.reached())
-		if err != nil || !settled(res.Outcome) {
+		res, err := o.onUnfinished(ctx, held, s, open, art)
+		if err != nil || o.only != "" || o.mode == deploy.ModeRollback || !settled(res.Outcome) {
 			return res, err
 		}
 		s.rollout = fresh
-		if past, open, err = s.history(ctx); err != nil {
+		if past, _, err = s.history(ctx); err != nil {
 			return deploy.Result{}, err
 		}
-	}
-	if open != nil {
-		return o.onUnfinished(ctx, held, s, open)
 	}
 	r, err := o.prepare(ctx, s, art, past)
 	if err != nil {
@@ -310,7 +310,7 @@ func or(s, other string) string {
 // openArtifact opens what is to be rolled out, once. A rollback needs none.
 func (o rolloutOptions) openArtifact(inv *inventory.Inventory) (*site.Artifact, error) {
 	switch {
-	case o.mode == deploy.ModeRestart, o.mode == deploy.ModeRollback && o.artifact == "":
+	case o.mode == deploy.ModeRestart, (o.mode == deploy.ModeRollback || o.only != "") && o.artifact == "":
 		return nil, nil
 	case inv.App.Artifact != "":
 		return site.OpenArtifact(inv.App.Artifact, inv.App.Entry)

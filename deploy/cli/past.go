@@ -8,13 +8,28 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy/state"
 )
 
+// An openRun is a rollout that was begun and not ended.
+type openRun struct {
+	deploy.Plan
+	state.Standing
+}
+
+// goingBack tells that the rollout had turned back, or would have: its failures were
+// too many, and it died before it could write down what follows.
+func (o *openRun) goingBack() deploy.Outcome {
+	if o.Turned == "" && o.OnFailure == deploy.FailRollback && len(o.Failed) > o.MaxFail {
+		return deploy.OutcomeRolledBack
+	}
+	return o.Turned
+}
+
 // history reads past runs, oldest first, and the one that was begun and not ended,
 // nil when there is none.
-func (s *session) history(ctx context.Context) (past []deploy.Past, open *deploy.Plan, err error) {
+func (s *session) history(ctx context.Context) (past []deploy.Past, open *openRun, err error) {
 	return pastOf(ctx, s.stores)
 }
 
-func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, open *deploy.Plan, err error) {
+func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, open *openRun, err error) {
 	journals, err := state.NewBook(stores, 0).Journals(ctx)
 	for i := len(journals) - 1; i >= 0; i-- {
 		p := journals[i].Plan()
@@ -23,7 +38,7 @@ func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, ope
 		}
 		past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome()})
 		if journals[i].Unfinished() {
-			open = p
+			open = &openRun{*p, journals[i].Standing()}
 		}
 	}
 	return past, open, err
@@ -31,7 +46,7 @@ func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, ope
 
 // nameEntry settles the program's name inside releases: what the inventory or the
 // artifact says, else what the newest rollout had.
-func (s *session) nameEntry(past []deploy.Past, open *deploy.Plan) error {
+func (s *session) nameEntry(past []deploy.Past, open *openRun) error {
 	for i := len(past) - 1; i >= 0 && s.entry == ""; i-- {
 		s.entry = past[i].Plan.Entry
 	}

@@ -32,9 +32,10 @@ type rolloutOptions struct {
 	outToo     bool
 	downtime   bool
 	overFreeze bool
-	unfinished string // refuse, rollback
-	steps      int    // rollback
-	to         string // rollback
+	unfinished string   // refuse, resume, rollback
+	only       settling // nothing but settle an unfinished rollout
+	steps      int      // rollback
+	to         string   // rollback
 }
 
 // fleetFlags are those of every command that changes the fleet host by host.
@@ -59,7 +60,7 @@ func forwardFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "on-failure", Usage: "`rollback`, pause or continue", EnvVars: twin("on-failure")},
 		&ucli.StringFlag{Name: "max-failures", Usage: "hosts that may fail, `N` or P%", EnvVars: twin("max-failures")},
 		&ucli.BoolFlag{Name: "include-out", Usage: "change hosts that are out of rotation, too, and leave them out", EnvVars: twin("include-out")},
-		&ucli.StringFlag{Name: "unfinished", Usage: "an unfinished rollout is settled first: `refuse` (default) or rollback", EnvVars: twin("unfinished")},
+		&ucli.StringFlag{Name: "unfinished", Usage: "an unfinished rollout is settled first: `refuse` (default), resume or rollback", EnvVars: twin("unfinished")},
 		&ucli.BoolFlag{Name: "no-undo", Usage: "leave a host that fails out, as it is", EnvVars: twin("no-undo")},
 	}
 }
@@ -115,14 +116,31 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
 	return x.show(c, func(ctx context.Context, screen *ui.UI) (deploy.Result, error) {
-		if o.downtime {
-			err := (&asking{x: x}).confirm(c.Bool("yes"), "The app may be down for everybody while its hosts change. Go on?")
-			if err != nil {
+		inv, err := inventory.Load(o.inventory)
+		if err != nil {
+			return deploy.Result{}, err
+		}
+		if err := o.override(inv); err != nil {
+			return deploy.Result{}, err
+		}
+		if question := o.question(); question != "" {
+			if err := (&asking{x: x}).confirm(c.Bool("yes"), question); err != nil {
 				return deploy.Result{}, err
 			}
 		}
-		return o.run(ctx, screen, x.env.Getenv)
+		return o.run(ctx, inv, screen, x.env.Getenv)
 	})
+}
+
+// question is what a person has to agree to first, "" for nothing.
+func (o rolloutOptions) question() string {
+	switch {
+	case o.downtime:
+		return "The app may be down for everybody while its hosts change. Go on?"
+	case o.only == leave:
+		return "The fleet may be left on several releases, and the rollout cannot be gone on with. Abandon it?"
+	}
+	return ""
 }
 
 // show carries a command out and shows its result, in every case.
@@ -172,14 +190,7 @@ func errorEvent(err error) deploy.Event {
 	return e
 }
 
-func (o rolloutOptions) run(ctx context.Context, screen *ui.UI, getenv func(string) string) (deploy.Result, error) {
-	inv, err := inventory.Load(o.inventory)
-	if err != nil {
-		return deploy.Result{}, err
-	}
-	if err := o.override(inv); err != nil {
-		return deploy.Result{}, err
-	}
+func (o rolloutOptions) run(ctx context.Context, inv *inventory.Inventory, screen *ui.UI, getenv func(string) string) (deploy.Result, error) {
 	screen.Fleet(inv.App.Name, hostNames(inv)...)
 	s, err := open(inv, screen, getenv)
 	if err != nil {
@@ -198,9 +209,7 @@ func (o rolloutOptions) back() error {
 		return usage("--skip-unreachable: %d is less than nothing", o.skip)
 	case o.downtime && (o.minServing != "" || o.parallel != ""):
 		return usage("--allow-downtime is one host at a time and no floor: leave --parallel and --min-serving out")
-	case o.unfinished == "resume":
-		return inventory.NotYet("--unfinished resume", "going on with an unfinished rollout", `use "rollback", or finish it with "flipdeploy rollback"`)
-	case o.unfinished != "" && o.unfinished != "refuse" && o.unfinished != "rollback":
+	case !slices.Contains([]string{"", "refuse", "resume", "rollback"}, o.unfinished):
 		return usage("--unfinished: %q is not one of refuse, resume, rollback", o.unfinished)
 	case o.mode != deploy.ModeRollback:
 		return nil

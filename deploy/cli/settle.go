@@ -5,27 +5,52 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
-// onUnfinished: a rollout never goes on with another's work by itself; it says
-// what stands where. A rollback settles it: an unfinished rollout is undone, host
-// by host, and an unfinished rollback is finished.
-func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open *deploy.Plan) (deploy.Result, error) {
-	reached := s.reached()
-	if o.mode != deploy.ModeRollback {
+// A settling is what becomes of an unfinished rollout.
+type settling string
+
+const (
+	goOn   settling = "resume"
+	goBack settling = "rollback"
+	leave  settling = "abandon"
+)
+
+// settling is how the command, or its flags, would have an unfinished rollout settled;
+// "" when not at all: a rollout never goes on with another's work by itself.
+func (o rolloutOptions) settling() settling {
+	switch {
+	case o.only != "":
+		return o.only
+	case o.mode == deploy.ModeRollback:
+		return goBack
+	case o.unfinished == "resume" || o.unfinished == "rollback":
+		return settling(o.unfinished)
+	}
+	return ""
+}
+
+// onUnfinished settles it or says what stands where.
+func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open *openRun, art *site.Artifact) (deploy.Result, error) {
+	how := o.settling()
+	if how == "" {
 		survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers()) // what cannot be asked is said so
-		return deploy.Result{}, &unfinishedError{plan: open, where: standing(survey, s.order())}
+		return deploy.Result{}, &unfinishedError{plan: &open.Plan, where: standing(survey, s.order())}
 	}
-	if o.to != "" || o.steps > 1 || o.artifact != "" {
-		return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
+	if o.mode == deploy.ModeRollback {
+		if o.to != "" || o.steps > 1 || o.artifact != "" {
+			return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
+		}
+		if o.parallel != "" {
+			open.Parallel = max(1, s.inv.Rollout.Parallel.Resolve(len(open.Hosts), false))
+		}
 	}
-	if o.parallel != "" {
-		open.Parallel = max(1, s.inv.Rollout.Parallel.Resolve(len(open.Hosts), false))
-	}
-	return s.settle(ctx, held, open, reached)
+	return s.settle(ctx, held, open, how, art)
 }
 
 // settled tells that an unfinished rollout is one no more.
@@ -83,43 +108,102 @@ func sortedKeys[V any](m map[string]V) []string {
 // settle goes on under the rollout's own id, so that its marks are ours: the fence
 // first, then the fleet as it is. A host that cannot be reached stays as it is, is
 // listed, and counts as out.
-func (s *session) settle(ctx, held context.Context, open *deploy.Plan, reached []*host) (deploy.Result, error) {
+func (s *session) settle(ctx, held context.Context, open *openRun, how settling, art *site.Artifact) (deploy.Result, error) {
 	s.rollout = open.Rollout
-	if err := each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }); err != nil {
-		return deploy.Result{}, err
+	for _, h := range s.hosts {
+		h.artifact = art
 	}
-	before, err := deploy.LookAtBalancers(ctx, s.engineBalancers())
+	survey, err := s.shutOut(ctx, open)
 	if err != nil {
-		return deploy.Result{}, err
-	}
-	var ours []*host
-	for _, h := range reached {
-		if before.OurBusiness(*open, h.name) {
-			ours = append(ours, h)
-		}
-	}
-	if err := s.fence(ctx, ours); err != nil {
-		return deploy.Result{}, err
-	}
-	// What is found only now, behind the fence, is what counts.
-	survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
-	if err := survey.Balancers(s.engineBalancers()); err != nil {
 		return deploy.Result{}, err
 	}
 	if err := s.adopt(held, survey); err != nil {
 		return deploy.Result{}, err
 	}
-	r := s.engine(*open, survey)
+	p := &prepared{art: art, rollout: s.engine(open.Plan, survey)}
+	r := p.rollout
 	r.Journal, r.Paused = s.book, s.lease.Paused()
-	r.Direction, r.Start = deploy.Back, survey.Resume(*open)
-	words := "rolling unfinished rollout %s back to %s"
-	to := open.Previous
-	if open.Mode == deploy.ModeRollback {
-		r.Direction, r.Start = deploy.Forward, survey.Onward(*open)
-		words, to = "finishing rollback %s to %s", open.Revision
+	said := course(open, how, r, survey)
+	if r.Direction == deploy.Forward && !r.Turned {
+		if err := p.stageLeft(ctx, s); err != nil {
+			return deploy.Result{}, err
+		}
 	}
-	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: fmt.Sprintf(words, open.Rollout, or(to, "nothing"))})
-	return r.Run(held, ctx), nil
+	if err := s.noteSettling(held, open, how); err != nil {
+		return deploy.Result{}, err
+	}
+	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: said})
+	res := r.Run(held, ctx)
+	res.BytesSent = p.sent
+	return res, nil
+}
+
+// shutOut raises the fence against whoever began the rollout. What is found only now,
+// behind it, is what counts.
+func (s *session) shutOut(ctx context.Context, open *openRun) (deploy.Survey, error) {
+	if err := each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }); err != nil {
+		return deploy.Survey{}, err
+	}
+	before, err := deploy.LookAtBalancers(ctx, s.engineBalancers())
+	if err != nil {
+		return deploy.Survey{}, err
+	}
+	var ours []*host
+	for _, h := range s.reached() {
+		if before.OurBusiness(open.Plan, h.name) {
+			ours = append(ours, h)
+		}
+	}
+	if err := s.fence(ctx, ours); err != nil {
+		return deploy.Survey{}, err
+	}
+	survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	return survey, survey.Balancers(s.engineBalancers())
+}
+
+// course sets the direction and where hosts stand, and says in words what follows.
+func course(open *openRun, how settling, r *deploy.Rollout, survey deploy.Survey) string {
+	back := open.goingBack()
+	switch {
+	case how == leave:
+		r.Direction, r.Start = deploy.AsIs, survey.Left(open.Plan)
+		return fmt.Sprintf("abandoning rollout %s: hosts that it left out return with what they run", open.Rollout)
+	case open.Mode == deploy.ModeRollback:
+		r.Direction, r.Start = deploy.Forward, survey.Onward(open.Plan, open.Done)
+		return fmt.Sprintf("finishing rollback %s to %s", open.Rollout, or(open.Revision, "nothing"))
+	case how == goBack, back == deploy.OutcomeDone:
+		r.Direction, r.Start = deploy.Back, survey.Resume(open.Plan)
+	case back != "":
+		r.Turned, r.Start = true, survey.Resume(open.Plan)
+	default:
+		r.Direction, r.Start = deploy.Forward, survey.Onward(open.Plan, open.Done)
+		return fmt.Sprintf("going on with rollout %s to %s", open.Rollout, or(open.Revision, "nothing"))
+	}
+	return fmt.Sprintf("rolling unfinished rollout %s back to %s", open.Rollout, or(open.Previous, "nothing"))
+}
+
+// noteSettling writes who goes on, and which way: a run that dies on the way back is
+// gone on with on the way back.
+func (s *session) noteSettling(ctx context.Context, open *openRun, how settling) error {
+	r := deploy.Record{Time: time.Now(), Rollout: open.Rollout, Kind: string(how), Detail: s.who}
+	if how == goBack && open.Mode != deploy.ModeRollback {
+		r.Kind, r.Outcome = "turn", deploy.OutcomeDone
+	}
+	return s.book.Append(ctx, r)
+}
+
+// stageLeft makes sure that hosts which are still to change have their release.
+func (p *prepared) stageLeft(ctx context.Context, s *session) error {
+	todo := map[string]bool{}
+	for _, v := range p.rollout.Start {
+		todo[v.Name] = v.Changes && (v.Phase == deploy.Staged || v.Phase == deploy.Failed)
+	}
+	left := *p
+	left.rollout = &deploy.Rollout{Plan: p.rollout.Plan}
+	left.rollout.Plan.Hosts = slices.DeleteFunc(slices.Clone(p.rollout.Plan.Hosts), func(h deploy.PlannedHost) bool { return !todo[h.Name] })
+	err := left.stage(ctx, s)
+	p.sent = left.sent
+	return err
 }
 
 // adopt takes the marks of this rollout over into our epoch, and drops those of

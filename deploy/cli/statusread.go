@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
 )
 
@@ -88,7 +87,7 @@ func (a *asking) readState(ctx context.Context, stores []*state.Store, st *fleet
 		return
 	}
 	var saw seen
-	var open *deploy.Plan
+	var open *openRun
 	_ = both(
 		func() (err error) {
 			saw, err = look(ctx, stores)

@@ -44,7 +44,7 @@ func sentence(app string, r deploy.Result) string {
 		return joined("; ", ran(strings.TrimSpace(app+" back on "+or(r.Previous, "what it ran")), back, all)+" in "+took(r), served(r), failed(r))
 	case deploy.OutcomeRefused, deploy.OutcomeLocked, deploy.OutcomeUnfinished:
 		return "nothing was changed"
-	case deploy.OutcomePaused, deploy.OutcomeStuck, deploy.OutcomeInterrupted:
+	case deploy.OutcomePaused, deploy.OutcomeStuck, deploy.OutcomeInterrupted, deploy.Abandoned:
 	}
 	return joined("; ", ran(what, onRevision(r), all)+" after "+took(r), served(r), before(r), outNow(r))
 }
@@ -84,6 +84,9 @@ func failed(r deploy.Result) string {
 
 // onRevision counts the hosts on the wanted revision, however they came there.
 func onRevision(r deploy.Result) int {
+	if r.Revision == "" {
+		return len(withPhase(r, deploy.Done))
+	}
 	n := 0
 	for _, h := range r.Hosts {
 		if h.Release != "" && deploy.RevisionOf(h.Release) == r.Revision {
