@@ -348,3 +348,54 @@ func TestAHostThatIsOutNeedsAWayBackToo(t *testing.T) {
 	}
 	want(t, "code", CodeOf(err), "FD-NO-WAY-BACK")
 }
+
+func TestABalancerThatIsAwayForAMomentKeepsNoWaveOut(t *testing.T) {
+	for _, lbs := range []int{1, 2} {
+		t.Run(fmt.Sprint(lbs), func(t *testing.T) {
+			s := newSim(4, lbs, v1)
+			s.swappers = lbs
+			w := wish(2)
+			w.Canary = Amount{}
+			res := reviewed(t, s, w, func(r *Rollout) {
+				lost := time.Now().Add(2 * time.Second)
+				r.with(0, &lostSwapper{simSwapper: &simSwapper{s.lbs[0]}, from: lost, to: lost.Add(20 * time.Second)})
+			})
+			want(t, "outcome", string(res.Outcome), "done")
+			want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v2/v2 ready; web3 v2/v2 ready; web4 v2/v2 ready")
+		})
+	}
+}
+
+func TestAHostThatAPersonTookOutKeepsNoOtherFromLeaving(t *testing.T) {
+	s := newSim(4, 1, v1)
+	s.swappers = 1
+	w := wish(2)
+	w.Canary = Amount{}
+	res := reviewed(t, s, w, func(r *Rollout) { r.with(0, &takenSwapper{simSwapper: &simSwapper{s.lbs[0]}, taken: "web1"}) })
+	want(t, "web1", string(res.Hosts["web1"].Phase), "left_out")
+	want(t, "web2", string(res.Hosts["web2"].Phase), "done")
+	want(t, "outcome", string(res.Outcome), "paused")
+}
+
+// takenSwapper finds, where it acts, that a person took a host out since its claim.
+type takenSwapper struct {
+	*simSwapper
+	taken string
+}
+
+func (b *takenSwapper) Swap(ctx context.Context, back, out []string, budget Budget) error {
+	if slices.Contains(out, b.taken) {
+		b.s.mu.Lock()
+		b.state[b.taken], b.s.hosts[b.taken].hand = StateMaint, true
+		b.s.mu.Unlock()
+		return &simRefusal{RefusedOut}
+	}
+	return b.simSwapper.Swap(ctx, back, out, budget)
+}
+
+func (b *takenSwapper) GiveBack(ctx context.Context, host string) error {
+	if host == b.taken {
+		return nil // it is not out by us
+	}
+	return b.simSwapper.GiveBack(ctx, host)
+}
