@@ -4,67 +4,116 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"time"
 )
 
 // swap makes the one change on every Swapper. Where it is refused because of those
-// who leave, those who return do so alone; on one that is lost or takes no change they
-// stay out, and return on those that are left.
+// who leave, those who return do so alone. A balancer that is lost, or takes no change,
+// is asked again for those who return, up to lb_ready_timeout; they return meanwhile on
+// those that are left.
 func (x *run) swap(all map[string]*parked, failed map[string]error) {
+	ctx, cancel := context.WithTimeout(x.ctx, 2*x.Timing.LBReady)
+	defer cancel()
+	var waits []*late
 	for _, b := range x.Balancers {
-		s, ok := b.(Swapper)
-		if !ok {
-			continue
+		if s, ok := b.(Swapper); ok {
+			back, out := split(all, b, failed)
+			waits = append(waits, x.swapOn(ctx, s, back, out, failed))
 		}
-		ctx, cancel := context.WithTimeout(x.ctx, x.Timing.LBReady)
-		back, out := split(all, b, failed)
-		x.swapOn(ctx, s, back, out, failed)
-		cancel()
+	}
+	x.swapLate(ctx, all, waits, failed)
+}
+
+// A late return is one that a balancer did not take at once.
+type late struct {
+	on   Swapper
+	back []string
+	err  error
+}
+
+// swapLate asks again for those who could not return, as long as they are well.
+func (x *run) swapLate(ctx context.Context, all map[string]*parked, waits []*late, failed map[string]error) {
+	ctx, cancel := context.WithTimeout(ctx, x.Timing.LBReady)
+	defer cancel()
+	left := func() bool {
+		waits = slices.DeleteFunc(waits, func(l *late) bool { return len(l.back) == 0 })
+		return len(waits) > 0
+	}
+	for _, l := range waits {
+		if len(l.back) > 0 {
+			x.emit(Event{Kind: KindLB, LB: l.on.Name(), Detail: "waiting to put " + strings.Join(l.back, ", ") + " back: " + l.err.Error()})
+		}
+	}
+	for left() && tick(ctx, time.Second) {
+		for i, l := range waits {
+			l.back = slices.DeleteFunc(l.back, func(h string) bool {
+				err := all[h].well(ctx)
+				if err != nil && ctx.Err() == nil {
+					blame(failed, []string{h}, err)
+				}
+				return failed[h] != nil && !notReturned(failed[h])
+			})
+			if again := x.swapOn(ctx, l.on, l.back, nil, failed); len(again.back) == 0 || ctx.Err() == nil {
+				waits[i] = again
+			}
+		}
+	}
+	for _, l := range waits {
+		blame(failed, l.back, &gateError{about(l.on, l.err)})
 	}
 }
 
 // swapOn makes the change on one balancer, with as many who leave as the floor allows;
 // for any other fault that may be theirs, with none of them. What one host alone is
-// refused for is no other's fault.
-func (x *run) swapOn(ctx context.Context, s Swapper, back, out []string, failed map[string]error) {
+// refused for is no other's fault. Who could return and did not is late.
+func (x *run) swapOn(ctx context.Context, s Swapper, back, out []string, failed map[string]error) *late {
 	for len(back)+len(out) > 0 {
 		err := s.Swap(ctx, back, out, x.budget())
 		n := len(out)
 		switch {
 		case err == nil:
-			return
+			return &late{on: s}
 		case n > 0 && refusal(err) == RefusedFloor:
 			blame(failed, out[n-1:], about(s, err))
 			out = out[:n-1]
 		case personal(err) && len(back)+n > 1:
-			x.apart(ctx, s, back, out, failed)
-			return
+			return x.apart(ctx, s, back, out, failed)
 		case len(back) > 0 && n > 0:
 			blame(failed, out, about(s, err))
 			out = nil
 		case n > 0 || personal(err):
 			blame(failed, append(back, out...), about(s, err))
-			return
+			return &late{on: s}
 		default:
-			blame(failed, back, &gateError{about(s, err)})
-			return
+			return &late{s, back, err}
 		}
 	}
+	return &late{on: s}
 }
 
 // apart makes a change of its own for each host; as many stay as could not return.
-func (x *run) apart(ctx context.Context, s Swapper, back, out []string, failed map[string]error) {
-	room := len(out)
+func (x *run) apart(ctx context.Context, s Swapper, back, out []string, failed map[string]error) *late {
+	all := &late{on: s}
+	in := 0
 	for _, h := range back {
 		own := map[string]error{}
-		if x.swapOn(ctx, s, []string{h}, nil, own); own[h] != nil {
+		l := x.swapOn(ctx, s, []string{h}, nil, own)
+		switch {
+		case own[h] != nil:
 			blame(failed, []string{h}, own[h])
-			room = max(0, room-1)
+		case len(l.back) > 0:
+			all.back, all.err = append(all.back, h), l.err
+		default:
+			in++
 		}
 	}
+	room := max(0, len(out)-(len(back)-in))
 	blame(failed, out[room:], errNoRoom)
 	for _, h := range out[:room] {
 		x.swapOn(ctx, s, nil, []string{h}, failed)
 	}
+	return all
 }
 
 // personal tells of a refusal that is about what somebody did to one host.
