@@ -152,15 +152,17 @@ func sortByEpoch(all []Journal) {
 	})
 }
 
-// Merge makes one list of what several balancers kept: of each rollout the
-// journal with the most records, as every other is a beginning of it.
+// Merge makes one list of what several balancers kept. Mostly every journal of a
+// rollout is a beginning of the longest; where balancers were away by turns, over
+// several runs, each has what another missed.
 func Merge(kept ...[]Journal) []Journal {
 	best := map[string]Journal{}
 	for _, list := range kept {
 		for _, j := range list {
-			if old, ok := best[j.Rollout]; !ok || len(j.Records) > len(old.Records) {
-				best[j.Rollout] = j
+			if old, ok := best[j.Rollout]; ok {
+				j = old.joined(j)
 			}
+			best[j.Rollout] = j
 		}
 	}
 	all := make([]Journal, 0, len(best))
@@ -169,4 +171,31 @@ func Merge(kept ...[]Journal) []Journal {
 	}
 	sortByEpoch(all)
 	return all
+}
+
+// joined is the longer of two, with what only the other has in its place.
+func (j Journal) joined(other Journal) Journal {
+	if len(other.Records) > len(j.Records) {
+		j, other = other, j
+	}
+	all := Journal{Rollout: j.Rollout, Torn: j.Torn, seen: map[string]bool{}}
+	for _, line := range slices.Concat(j.Lines, other.Lines) {
+		all.add(line)
+	}
+	if len(all.Lines) == len(j.Lines) {
+		return j
+	}
+	order := make([]int, len(all.Records))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := all.Records[a], all.Records[b]
+		return cmp.Or(cmp.Compare(x.Epoch, y.Epoch), x.Time.Compare(y.Time))
+	})
+	in := Journal{Rollout: j.Rollout, Torn: j.Torn, seen: all.seen}
+	for _, i := range order {
+		in.Records, in.Lines = append(in.Records, all.Records[i]), append(in.Lines, all.Lines[i])
+	}
+	return in
 }
