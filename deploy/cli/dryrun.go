@@ -67,7 +67,11 @@ func (a *asking) plan(ctx context.Context, o rolloutOptions) (deploy.Outcome, er
 	if plan.Changes() == 0 {
 		outcome = deploy.OutcomeNothing
 	}
-	return outcome, a.showPlan(a.foretold(o, plan, survey, art))
+	f := a.foretold(o, plan, survey, art)
+	if f.Notes, err = a.notes(ctx); err != nil {
+		return deploy.OutcomeRefused, err
+	}
+	return outcome, a.showPlan(f)
 }
 
 // prelude connects and reads what is written on the balancers. Who holds the lock is

@@ -17,6 +17,7 @@ type foretold struct {
 	BytesSend     int64          `json:"bytes_send"`
 	Order         []string       `json:"order"` // in which hosts change
 	Hosts         []foretoldHost `json:"hosts"`
+	Notes         []noted        `json:"notes"`
 }
 
 type foretoldHost struct {

@@ -27,6 +27,9 @@ func (a *asking) showPlan(f foretold) error {
 	a.sayf("serving   %s", floorWords(f.Plan))
 	a.sayf("to send   %s", f.bytesWords())
 	a.sayf("failure   %s", f.failureWords())
+	for _, n := range f.Notes {
+		a.sayf("note      %s: %s", n.LB, n.Text)
+	}
 	a.say("", "Nothing was changed.")
 	return nil
 }
