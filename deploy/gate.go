@@ -230,7 +230,7 @@ func (x *run) full() bool {
 	defer x.mu.Unlock()
 	way := 0
 	for _, h := range x.hosts {
-		if h.Busy && h.Phase != Baking {
+		if h.Busy && h.Phase != Baking && !h.Blocked {
 			way++
 		}
 	}

@@ -236,6 +236,7 @@ func (l *life) failedBake(err error) ending {
 	}
 	ctx, cancel := l.timed(l.run.ctx)
 	defer cancel()
+	l.run.setPhase(l.host.Name(), Draining) // from here on it wants its slot back: no other is begun
 	if out := l.claimAgain(ctx); out != nil { // it could not be taken out: it serves, and the run pauses
 		return ending{phase: Done, runs: l.plan.To, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
 	}
@@ -251,11 +252,18 @@ func (l *life) failedBake(err error) ending {
 	return e
 }
 
-// claimAgain claims the host; a floor that does not allow it now is waited for.
+// claimAgain claims the host; capacity that is not there now is waited for: in waves
+// its slot was given on, and is free when the next wave returns. That one does not
+// wait for it.
 func (l *life) claimAgain(ctx context.Context) error {
 	for {
 		err := l.claim(ctx)
-		if err == nil || refusal(err) != RefusedFloor || !tick(ctx, l.run.Timing.Blocked) {
+		why := refusal(err)
+		if err == nil || why != RefusedFloor && why != RefusedBudget {
+			return err
+		}
+		l.run.with(l.host.Name(), func(v *HostView) { v.Blocked = true })
+		if !tick(ctx, l.run.Timing.Blocked) {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -112,14 +113,14 @@ func TestAHostThatHadTheReleaseAndDiedIsNoSuccess(t *testing.T) {
 type countsErrors struct {
 	*simLB
 	host string
-	n    int64
+	n    atomic.Int64
 }
 
 func (b *countsErrors) Counters(ctx context.Context, host string) (Counters, error) {
-	if host == b.host {
-		b.n += 3
+	if host != b.host {
+		return Counters{}, nil
 	}
-	return Counters{Connect: b.n}, nil
+	return Counters{Connect: b.n.Add(3)}, nil
 }
 
 func TestABakeThatFailedWithoutUndoIsNoSuccess(t *testing.T) {
@@ -398,4 +399,47 @@ func (b *takenSwapper) GiveBack(ctx context.Context, host string) error {
 		return nil // it is not out by us
 	}
 	return b.simSwapper.GiveBack(ctx, host)
+}
+
+// budgetFirst refuses as the state on a balancer does: the budget before the floor.
+type budgetFirst struct {
+	*simSwapper
+	bad string // fails in bake
+	n   atomic.Int64
+}
+
+func (b *budgetFirst) Claim(ctx context.Context, host string, budget Budget) error {
+	b.s.mu.Lock()
+	ours := 0
+	for h, m := range b.mark {
+		if m == "us" && !slices.Contains(budget.Beside, h) {
+			ours++
+		}
+	}
+	full := b.mark[host] != "us" && ours >= budget.Parallel
+	b.s.mu.Unlock()
+	if full {
+		return &simRefusal{RefusedBudget}
+	}
+	return b.simSwapper.Claim(ctx, host, budget)
+}
+
+func (b *budgetFirst) Counters(_ context.Context, host string) (Counters, error) {
+	if host != b.bad {
+		return Counters{}, nil
+	}
+	return Counters{Connect: b.n.Add(3)}, nil
+}
+
+func TestAWaveThatFailsInBakeLeavesWhenTheNextReturns(t *testing.T) {
+	for _, bad := range []string{"web1", "web3", "web5"} {
+		t.Run(bad, func(t *testing.T) {
+			s := newSim(5, 1, v1)
+			s.swappers = 1
+			w := wish(2)
+			res := reviewed(t, s, w, func(r *Rollout) { r.with(0, &budgetFirst{simSwapper: &simSwapper{s.lbs[0]}, bad: bad}) })
+			want(t, "outcome", string(res.Outcome), "rolled_back")
+			want(t, "fleet", s.summary(), "web1 v1/v1 ready; web2 v1/v1 ready; web3 v1/v1 ready; web4 v1/v1 ready; web5 v1/v1 ready")
+		})
+	}
 }
