@@ -1,71 +1,11 @@
 package deploy
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 )
-
-// A simSwapper is a balancer that reloads at every change.
-type simSwapper struct{ *simLB }
-
-func (lb *simSwapper) Swap(ctx context.Context, back, out []string, b Budget) error {
-	all := strings.Join(append(slices.Clone(back), out...), "+")
-	return lb.s.do(ctx, "swap", all, 300*time.Millisecond, func() error { return lb.change(back, out, b) })
-}
-
-func (lb *simSwapper) change(back, out []string, b Budget) error {
-	serving := lb.serving()
-	for _, h := range back {
-		if lb.mark[h] != "us" {
-			return &simRefusal{RefusedForeign}
-		}
-		if lb.state[h] != StateReady && lb.s.hosts[h].well() {
-			serving++
-		}
-		if lb.s.hosts[h].verified != lb.s.hosts[h].runs {
-			lb.s.violated("I4: %s put back on %q, verified was %q", h, lb.s.hosts[h].runs, lb.s.hosts[h].verified)
-		}
-	}
-	lowers := false
-	for _, h := range out {
-		if lb.mark[h] != "us" {
-			return &simRefusal{RefusedForeign}
-		}
-		if lb.state[h] == StateReady && lb.s.hosts[h].well() {
-			serving--
-			lowers = true
-		}
-		if lb.s.intents[h] != Draining {
-			lb.s.violated("I7: %s drained without an intent", h)
-		}
-	}
-	if lowers && serving < b.MinServing {
-		return &simRefusal{RefusedFloor}
-	}
-	lb.s.reloads++
-	for _, h := range back {
-		lb.state[h] = StateReady
-	}
-	for _, h := range out {
-		if lb.state[h] == StateReady {
-			lb.state[h] = StateDrain
-		}
-	}
-	return nil
-}
-
-func (lb *simSwapper) Drain(context.Context, string, Budget) error {
-	return errors.New("hosts leave such a balancer by waves")
-}
-
-func (lb *simSwapper) Ready(context.Context, string, func(string)) error {
-	return errors.New("hosts return to such a balancer by waves")
-}
 
 func TestWavesShareOneChange(t *testing.T) {
 	for _, c := range []struct{ hosts, parallel, canary, lbs, reloads int }{

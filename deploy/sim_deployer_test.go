@@ -1,0 +1,109 @@
+package deploy
+
+import (
+	"context"
+	"time"
+)
+
+// A deployer is one run of the program: its epoch, and hosts and balancers as it has
+// them. It is the checker and the journal of its run, too.
+type deployer struct {
+	s     *sim
+	epoch int64
+	hosts map[string]*simHost
+	lbs   []*simLB
+	dead  bool // killed: nothing that it still asks for is done,
+	late  bool // but for what was on its way
+	kill  context.CancelCauseFunc
+}
+
+func (s *sim) deployer(machines map[string]*simMachine, edges []*simEdge) *deployer {
+	d := &deployer{s: s, epoch: int64(len(s.all)), hosts: make(map[string]*simHost, len(machines))}
+	for n, m := range machines {
+		d.hosts[n] = &simHost{simMachine: m, by: d}
+	}
+	for _, e := range edges {
+		d.lbs = append(d.lbs, &simLB{simEdge: e, by: d, left: map[string]simLeft{}})
+	}
+	s.all = append(s.all, d)
+	return d
+}
+
+// another is a deployer that knows nothing of the others.
+func (s *sim) another() *deployer {
+	machines, edges := map[string]*simMachine{}, []*simEdge{}
+	for n, h := range s.hosts {
+		machines[n] = h.simMachine
+	}
+	for _, lb := range s.lbs {
+		edges = append(edges, lb.simEdge)
+	}
+	return s.deployer(machines, edges)
+}
+
+// die is a SIGKILL.
+func (d *deployer) die() {
+	d.dead = true
+	if d.kill != nil {
+		d.kill(errDead)
+	}
+}
+
+func (d *deployer) Append(ctx context.Context, r Record) error {
+	c := &call{by: d, op: "journal", host: r.Host, arg: r.Kind + " " + string(r.Act), takes: time.Millisecond}
+	c.effect = d.lbs[0].fenced(func() error {
+		d.s.records = append(d.s.records, r)
+		if r.Kind == "intent" {
+			d.s.intents[r.Host] = r.Act
+		}
+		return nil
+	})
+	return c.do(ctx)
+}
+
+func (d *deployer) balancers() []Balancer {
+	var all []Balancer
+	for i, lb := range d.lbs {
+		if i < d.s.swappers {
+			all = append(all, &simSwapper{simLB: lb})
+		} else {
+			all = append(all, lb)
+		}
+	}
+	return all
+}
+
+// engine is the run of a plan in this deployer's hands.
+func (d *deployer) engine(p Plan) *Rollout {
+	s := d.s
+	hosts, carries := make(map[string]Host, len(s.names)), make(map[string][]Balancer, len(s.names))
+	lbs := d.balancers()
+	for _, n := range s.names {
+		hosts[n], carries[n] = d.hosts[n], lbs
+	}
+	return &Rollout{Plan: p, Hosts: hosts, Balancers: lbs, Carries: carries, Checker: d, Journal: d, Timing: s.timing,
+		Emit: func(e Event) { s.events = append(s.events, e) }}
+}
+
+// planned is a plan to bring release onto all hosts of the simulation.
+func (s *sim) planned(release string, w Wish) Plan {
+	p := Plan{Rollout: "us", App: "shop", Mode: ModeRollout, Release: release, Revision: RevisionOf(release), Previous: "v1"}
+	for _, n := range s.names {
+		h := s.hosts[n]
+		ph := PlannedHost{Name: n, From: h.current, To: release, Ran: h.runs != "", Serving: h.well() && !h.hand}
+		if h.hand {
+			ph.Out = "by hand"
+		}
+		if ph.Serving {
+			p.Serving++
+		}
+		p.Hosts = append(p.Hosts, ph)
+	}
+	return p.Resolve(w)
+}
+
+// rollout is a run to release over all hosts of the simulation.
+func (s *sim) rollout(release string, w Wish) *Rollout {
+	s.plan = s.planned(release, w)
+	return s.all[0].engine(s.plan)
+}

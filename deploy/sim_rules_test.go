@@ -1,0 +1,126 @@
+package deploy
+
+import (
+	"fmt"
+	"time"
+)
+
+func (s *sim) violated(format string, args ...any) {
+	s.broken = append(s.broken, fmt.Sprintf(format, args...))
+}
+
+// check holds what must be true after every effect.
+func (s *sim) check(c *call, err error) {
+	if err == nil && changes(c.op) && s.raised(c) > c.by.epoch {
+		s.violated("I6: %s %s of epoch %d took effect behind the fence of epoch %d", c.op, c.host, c.by.epoch, s.raised(c))
+	}
+	names := s.names
+	if len(names) > 16 { // of a large fleet, what the call was about
+		names = []string{c.host}
+	}
+	for _, lb := range s.lbs {
+		if n := lb.ours(); n > s.plan.Parallel {
+			s.violated("I2: %d out on %s after %s %s", n, lb.name, c.op, c.host)
+		}
+		for _, name := range names {
+			if h := s.hosts[name]; h != nil {
+				lb.seatStands(h, c)
+			}
+		}
+	}
+}
+
+func changes(op string) bool {
+	switch op {
+	case "claim", "unclaim", "drain", "giveback", "ready", "swap", "flip", "reload", "restore", "journal", "adopt":
+		return true
+	}
+	return false
+}
+
+// raised is the fence that was raised where a call acts, whatever the scripts there check.
+func (s *sim) raised(c *call) int64 {
+	for _, lb := range s.lbs {
+		if lb.name == c.lb || c.op == "journal" {
+			return lb.raised
+		}
+	}
+	if h := s.hosts[c.host]; h != nil && c.lb == "" {
+		return h.raised
+	}
+	return 0
+}
+
+func (e *simEdge) seatStands(h *simHost, c *call) {
+	st := e.state[h.name]
+	if h.hand && st != StateMaint {
+		e.s.violated("I3: %s was out by hand and was put back by %s", h.name, c.op)
+	}
+	if e.taken[h.name] && st == StateReady {
+		e.s.violated("I3: %s was taken out by a person on %s and put back by %s", h.name, e.name, c.op)
+	}
+	if st != StateReady && !h.hand && !e.taken[h.name] && e.mark[h.name] == "" {
+		e.s.violated("I10: %s is out on %s without a mark after %s", h.name, e.name, c.op)
+	}
+}
+
+// ours counts the hosts that are out with our mark.
+func (e *simEdge) ours() int {
+	n := 0
+	for h, m := range e.mark {
+		if m == "us" && e.state[h] != StateReady && !e.taken[h] {
+			n++
+		}
+	}
+	return n
+}
+
+// guarded holds what must be true when the app of a host is changed.
+func (h *simHost) guarded(op string, want Phase) {
+	for _, lb := range h.s.lbs {
+		if lb.state[h.name] == StateReady && !lb.justBack(h.name) {
+			h.s.violated("I5: %s of %s while it is in rotation on %s", op, h.name, lb.name)
+		}
+		if lb.taken[h.name] && h.hand == false && lb.mark[h.name] == "" {
+			h.s.violated("I3: %s of %s, which a person took out on %s", op, h.name, lb.name)
+		}
+	}
+	h.intended(op, want)
+}
+
+func (h *simHost) intended(op string, want ...Phase) {
+	for _, p := range want {
+		if h.s.intents[h.name] == p {
+			return
+		}
+	}
+	h.s.violated("I7: %s of %s without an intent (last: %s)", op, h.name, h.s.intents[h.name])
+}
+
+// justBack: somebody else put it into rotation, and the next poll has yet to see it.
+func (e *simEdge) justBack(host string) bool {
+	at, ok := e.back[host]
+	poll := e.s.timing.filled().Poll
+	return ok && time.Since(at) <= 2*poll
+}
+
+// proven holds what must be true of a host that is put into rotation.
+func (e *simEdge) proven(by *deployer, h *simHost) {
+	switch {
+	case e.state[h.name] == StateReady:
+	case h.verified != h.runs || h.seen != by.epoch:
+		e.s.violated("I4: %s put back on %q, verified was %q", h.name, h.runs, h.verified)
+	case h.proved != h.runs:
+		e.s.violated("I4: %s put back on %q, proven was %q", h.name, h.runs, h.proved)
+	case h.upstart != "":
+		e.s.violated("I4: %s put back while a process of %s may still take over", h.name, h.upstart)
+	}
+}
+
+// once counts the tries of a deployer: one forward and one undo a host.
+func (h *simHost) once(way string, f string) {
+	h.s.acts[way+" "+h.name]++
+	if n := h.s.acts[way+" "+h.name]; n > 1 {
+		h.s.violated("I8: %s was %s %d times", h.name, f, n)
+	}
+}
