@@ -200,7 +200,7 @@ func (s *session) balancerNames() string {
 func (s *session) engineHosts() map[string]deploy.Host {
 	m := map[string]deploy.Host{}
 	for name, h := range s.hosts {
-		m[name] = h
+		m[name] = mortalHost(h)
 	}
 	return m
 }

@@ -34,9 +34,9 @@ func (b *balancer) engine() deploy.Balancer {
 	switch {
 	case b.as != nil:
 	case waves:
-		b.as = &swapper{balancer: b, nginx: n}
+		b.as = mortalBalancer(&swapper{balancer: b, nginx: n})
 	default:
-		b.as = b
+		b.as = mortalBalancer(b)
 	}
 	return b.as
 }

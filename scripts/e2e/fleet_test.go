@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +32,10 @@ func TestMain(m *testing.M) {
 
 func around(m *testing.M) int {
 	os.Setenv("FLEET", fmt.Sprintf("e%d", os.Getpid()%10000))
-	args := []string{"up", "-n", "4", "-b", fmt.Sprint(len(edges()))}
+	if n, err := strconv.Atoi(os.Getenv("E2E_HOSTS")); err == nil {
+		webs = webs[:n]
+	}
+	args := []string{"up", "-n", fmt.Sprint(len(webs)), "-b", fmt.Sprint(len(edges()))}
 	for _, e := range edges() {
 		if isNginx(e) {
 			args = append(args, "--nginx", e)
@@ -206,7 +210,7 @@ func fresh(t *testing.T) {
 		if isNginx(e) {
 			continue
 		}
-		await(t, "four hosts in rotation", func() bool { return strings.Count(on(t, e, "show servers state shop"), " 2 0 1 1 ") >= 4 })
+		await(t, "all hosts in rotation", func() bool { return strings.Count(on(t, e, "show servers state shop"), " 2 0 1 1 ") >= len(webs) })
 	}
 }
 
@@ -332,7 +336,7 @@ func version(t *testing.T, host string) string {
 
 func wantVersions(t *testing.T, want string) {
 	t.Helper()
-	for _, h := range []string{"web1", "web2", "web3", "web4"} {
+	for _, h := range webs {
 		if got := version(t, h); got != want {
 			t.Errorf("%s runs %q, want %q", h, got, want)
 		}

@@ -1,0 +1,247 @@
+//go:build fleet
+
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The kill matrix: the command line ends itself by SIGKILL right before or right after
+// each act of a run, and a second one, from a directory that has nothing but inventory
+// and key, ends the work. FLIPDEPLOY_KILLS=all takes every point and appends a line for
+// each to FLIPDEPLOY_KILLS_OUT, leaving out those that are there; else a sample.
+
+// A scenario is a run to be killed, and what the fleet runs once it is settled.
+type scenario struct {
+	name   string
+	before func(t *testing.T, k *killer) // brings the fleet to where the run begins
+	args   func(t *testing.T, k *killer) []string
+	from   string // act from which on it is of interest
+	exit   map[string]int
+	ends   func(k *killer, settle string) string
+}
+
+var scenarios = []scenario{
+	{
+		name:   "rollout",
+		before: func(*testing.T, *killer) {},
+		args:   func(t *testing.T, k *killer) []string { return k.forward(t, k.next(), "ok") },
+		exit:   map[string]int{"resume": 0, "rollback": 0},
+		ends: func(k *killer, settle string) string {
+			if settle == "resume" {
+				return k.next()
+			}
+			return k.runs
+		},
+	},
+	{
+		name: "rollback",
+		before: func(t *testing.T, k *killer) {
+			flipdeploy(t, slices.Concat(k.forward(t, k.next(), "ok"), k.inv)...).want(t, 0, "done")
+		},
+		args: func(*testing.T, *killer) []string { return []string{"rollback", "--json"} },
+		exit: map[string]int{"resume": 0, "rollback": 0},
+		ends: func(k *killer, _ string) string { return k.runs },
+	},
+	{
+		name:   "automatic rollback",
+		before: func(*testing.T, *killer) {},
+		args:   func(t *testing.T, k *killer) []string { return k.forward(t, "bad", "unhealthy@web3") },
+		from:   "web3:flip:2",
+		exit:   map[string]int{"resume": 7, "rollback": 0},
+		ends:   func(k *killer, _ string) string { return k.runs },
+	},
+}
+
+// A killer is the mortal binary and what it works on.
+type killer struct {
+	binary string
+	inv    []string // flags of this machine
+	other  []string // and of another one
+	runs   string   // revision that the whole fleet runs
+}
+
+func (k *killer) next() string {
+	if k.runs == "k1" {
+		return "k2"
+	}
+	return "k1"
+}
+
+func (k *killer) forward(t *testing.T, revision, mode string) []string {
+	return []string{"rollout", "--json", "--artifact", build(t, revision, mode), "--revision", revision}
+}
+
+func newKiller(t *testing.T) *killer {
+	t.Helper()
+	k := &killer{binary: filepath.Join(fleetDir, "bin", "flipdeploy-mortal"), runs: "v0"}
+	if out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", k.binary, "../..").CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	k.inv = with(t, "bake = \"1s\"", "bake = \"0s\"", "[reload]\n", "[reload]\nsettle = \"200ms\"\n", "[health]\n", "[health]\ninterval = \"50ms\"\n")
+	dir := t.TempDir()
+	for _, name := range []string{k.inv[1], "id_ed25519", "known_hosts"} {
+		data, err := os.ReadFile(filepath.Join(fleetDir, filepath.Base(name)))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.other = []string{"-i", filepath.Join(dir, filepath.Base(k.inv[1]))}
+	return k
+}
+
+// run is the mortal binary at work, with one variable set.
+func (k *killer) run(t *testing.T, variable string, args []string) (died bool, story string) {
+	t.Helper()
+	cmd := exec.Command("../fleet", slices.Concat([]string{"run", k.binary}, args, k.inv)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Env = append(os.Environ(), variable)
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		status := exit.Sys().(syscall.WaitStatus)
+		died = status.Signaled() && status.Signal() == syscall.SIGKILL || status.ExitStatus() == 137
+	}
+	return died, out.String()
+}
+
+// points are all that a run passes, before and after each act.
+func (k *killer) points(t *testing.T, s scenario) []string {
+	t.Helper()
+	s.before(t, k)
+	file := filepath.Join(t.TempDir(), "acts")
+	_, story := k.run(t, "FLIPDEPLOY_ACTS="+file, s.args(t, k))
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err, story)
+	}
+	if s.name == "rollout" {
+		k.runs = k.next()
+	}
+	wantVersions(t, k.runs)
+	acts := strings.Fields(string(data))
+	if s.from != "" {
+		acts = acts[slices.Index(acts, s.from):]
+	}
+	var all []string
+	for _, a := range acts {
+		all = append(all, a+":before", a+":after")
+	}
+	return all
+}
+
+func TestKillMatrix(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	for _, s := range scenarios {
+		points := k.points(t, s)
+		for n, settle := range []string{"resume", "rollback"} {
+			todo := wanted(s, settle, points, n)
+			t.Logf("%s, %s: %d of %d points", s.name, settle, len(todo), len(points))
+			for _, p := range todo {
+				t.Run(row(s, settle, p), func(t *testing.T) { k.at(t, s, settle, p) })
+			}
+		}
+	}
+}
+
+func row(s scenario, settle, point string) string {
+	return strings.Join([]string{or(os.Getenv("FLIPDEPLOY_BALANCERS"), "haproxy"), s.name, settle, point}, "\t")
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// wanted are the points that have no line yet, or a sample of all.
+func wanted(s scenario, settle string, points []string, n int) (todo []string) {
+	if os.Getenv("FLIPDEPLOY_KILLS") != "all" {
+		for i := 3 + 7*n; i < len(points); i += len(points)/3 + 1 {
+			todo = append(todo, points[i])
+		}
+		return todo
+	}
+	seen, _ := os.ReadFile(os.Getenv("FLIPDEPLOY_KILLS_OUT"))
+	for _, p := range points {
+		if !strings.Contains(string(seen), row(s, settle, p)+"\t") {
+			todo = append(todo, p)
+		}
+	}
+	return todo
+}
+
+// at kills a run at one point and has it settled from elsewhere, all under load.
+func (k *killer) at(t *testing.T, s scenario, settle, point string) {
+	s.before(t, k)
+	args := s.args(t, k)
+	var r run
+	var free time.Duration
+	w := under(t, func() {
+		died, story := k.run(t, "FLIPDEPLOY_KILL="+point, args)
+		if !died {
+			t.Errorf("the point was not reached: %s", story)
+		}
+		began := time.Now()
+		await(t, "a free lock", func() bool { return lockFree(t) })
+		free = time.Since(began)
+		r = flipdeploy(t, slices.Concat([]string{settle, "--json"}, k.other)...)
+	})
+	if r.exit != s.exit[settle] {
+		t.Errorf("%s: %s", settle, r)
+	}
+	if slices.ContainsFunc(edges(), isNginx) {
+		w.gentle(t)
+	} else {
+		w.none(t, 2, 1)
+	}
+	k.runs = s.ends(k, settle)
+	wantVersions(t, k.runs)
+	noneLeft(t)
+	k.write(t, fmt.Sprintf("%s\t%v\texit %d\tlock free %d ms\t%d served\t%d failed", row(s, settle, point), r.result["outcome"], r.exit, free.Milliseconds(), w.Load.Served, w.Load.Failed))
+	if t.Failed() { // the next point begins on a sound fleet
+		fresh(t)
+		k.runs = "v0"
+	}
+}
+
+func lockFree(t *testing.T) bool {
+	t.Helper()
+	for _, e := range edges() {
+		if strings.TrimSpace(mustVerb(t, "exec", e, "sh", "-c", "flock -n /var/lib/flipdeploy/shop/lease echo free || true")) != "free" {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *killer) write(t *testing.T, line string) {
+	t.Helper()
+	t.Log(line)
+	name := os.Getenv("FLIPDEPLOY_KILLS_OUT")
+	if name == "" || t.Failed() {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fmt.Fprintln(f, line)
+}
