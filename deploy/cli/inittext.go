@@ -50,13 +50,16 @@ func (b *draftText) line(s string) { b.WriteString(s + "\n") }
 func (b *draftText) raw(s string)  { b.WriteString(s) }
 
 // comment is one line that no terminal obeys, and that ends no comment.
-func (b *draftText) comment(s string) { b.line(strings.TrimRight("# "+ui.Line("%s", s), " ")) }
+func (b *draftText) comment(s string) { b.line(strings.TrimRight("# "+oneLine(s), " ")) }
+
+// oneLine is s without what would end a comment, or mislead who reads it.
+func oneLine(s string) string { return ui.Line("%s", strings.ReplaceAll(s, "\n", `\n`)) }
 
 // key is `name = value   # why`; why may be empty.
 func (b *draftText) key(name, value, why string) {
 	text := name + " = " + value
 	if why != "" {
-		text = fmt.Sprintf("%-36s # %s", text, ui.Line("%s", why))
+		text = fmt.Sprintf("%-36s # %s", text, oneLine(why))
 	}
 	b.line(text)
 }
