@@ -179,11 +179,13 @@ func (r run) want(t *testing.T, exit int, outcome string) run {
 	return r
 }
 
-// build links the shop and returns the artifact's path.
+// build links the shop, once, and returns the artifact's path.
 func build(t *testing.T, version, mode string) string {
 	t.Helper()
 	path := filepath.Join(fleetDir, "dist", version+"-"+mode, "shop")
-	mustVerb(t, "build-app", path, version, mode)
+	if _, err := os.Stat(path); err != nil {
+		mustVerb(t, "build-app", path, version, mode)
+	}
 	return path
 }
 
