@@ -236,7 +236,7 @@ func (l *life) failedBake(err error) ending {
 	}
 	ctx, cancel := l.timed(l.run.ctx)
 	defer cancel()
-	l.run.setPhase(l.host.Name(), Draining) // from here on it wants its slot back: no other is begun
+	l.run.setPhase(l.host.Name(), Draining)   // from here on it wants its slot back: no other is begun
 	if out := l.claimAgain(ctx); out != nil { // it could not be taken out: it serves, and the run pauses
 		return ending{phase: Done, runs: l.plan.To, changed: true, failed: true, pause: true, err: errors.Join(err, out)}
 	}
