@@ -6,22 +6,24 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"strconv"
 	"sync"
-	"syscall"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 )
 
-// A binary built with -tags killpoints ends itself, as SIGKILL does, right before or
-// right after one act: FLIPDEPLOY_KILL=web2:flip:1:after. With FLIPDEPLOY_ACTS=FILE it
-// writes down every act instead, so that a kill matrix misses none.
+// A binary built with -tags killpoints does something right before or right after one
+// act: FLIPDEPLOY_AT=web2:flip:1:after FLIPDEPLOY_DO='kill -KILL $PID'. The act waits for
+// it. With FLIPDEPLOY_ACTS=FILE it writes down every act, so that a kill matrix misses
+// none.
 
 var acts = struct {
 	sync.Mutex
 	n map[string]int
 }{n: map[string]int{}}
 
-// around carries an act out between the two points at which the process may end.
+// around carries an act out between two points.
 func around(name string, act func() error) error {
 	acts.Lock()
 	acts.n[name]++
@@ -34,16 +36,20 @@ func around(name string, act func() error) error {
 		}
 	}
 	acts.Unlock()
-	dieAt(point + ":before")
+	pass(point + ":before")
 	err := act()
-	dieAt(point + ":after")
+	pass(point + ":after")
 	return err
 }
 
-func dieAt(point string) {
-	if os.Getenv("FLIPDEPLOY_KILL") == point {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // until it arrives
+func pass(point string) {
+	if os.Getenv("FLIPDEPLOY_AT") != point {
+		return
+	}
+	cmd := exec.Command("sh", "-c", os.Getenv("FLIPDEPLOY_DO"))
+	cmd.Env = append(os.Environ(), "PID="+strconv.Itoa(os.Getpid()))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "at %s: %v: %s\n", point, err, out)
 	}
 }
 

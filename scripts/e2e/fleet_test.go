@@ -162,6 +162,11 @@ func flipdeploy(t *testing.T, args ...string) run {
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	return read(r)
+}
+
+// read finds the result in what a command said.
+func read(r run) run {
 	for line := range strings.Lines(r.stdout) {
 		var m map[string]any
 		if json.Unmarshal([]byte(line), &m) == nil && m["kind"] == "result" {

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -103,31 +102,32 @@ func newKiller(t *testing.T) *killer {
 	return k
 }
 
-// run is the mortal binary at work, with one variable set.
-func (k *killer) run(t *testing.T, variable string, args []string) (died bool, story string) {
+// run is the mortal binary at work, with variables set.
+func (k *killer) run(t *testing.T, args []string, variables ...string) (died bool, r run) {
 	t.Helper()
 	cmd := exec.Command("../fleet", slices.Concat([]string{"run", k.binary}, args, k.inv)...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Env = append(os.Environ(), variable)
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		status := exit.Sys().(syscall.WaitStatus)
-		died = status.Signaled() && status.Signal() == syscall.SIGKILL || status.ExitStatus() == 137
-	}
-	return died, out.String()
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Env = append(os.Environ(), variables...)
+	began := time.Now()
+	_ = cmd.Run()
+	r = read(run{stdout: out.String(), stderr: errOut.String(), took: time.Since(began), exit: cmd.ProcessState.ExitCode()})
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return status.Signaled() && status.Signal() == syscall.SIGKILL || status.ExitStatus() == 137, r
 }
+
+// at has something done at a point.
+func at(point, do string) []string { return []string{"FLIPDEPLOY_AT=" + point, "FLIPDEPLOY_DO=" + do} }
 
 // points are all that a run passes, before and after each act.
 func (k *killer) points(t *testing.T, s scenario) []string {
 	t.Helper()
 	s.before(t, k)
 	file := filepath.Join(t.TempDir(), "acts")
-	_, story := k.run(t, "FLIPDEPLOY_ACTS="+file, s.args(t, k))
+	_, r := k.run(t, s.args(t, k), "FLIPDEPLOY_ACTS="+file)
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err, story)
+		t.Fatal(err, r)
 	}
 	if s.name == "rollout" {
 		k.runs = k.next()
@@ -194,9 +194,8 @@ func (k *killer) at(t *testing.T, s scenario, settle, point string) {
 	var r run
 	var free time.Duration
 	w := under(t, func() {
-		died, story := k.run(t, "FLIPDEPLOY_KILL="+point, args)
-		if !died {
-			t.Errorf("the point was not reached: %s", story)
+		if died, r := k.run(t, args, at(point, "kill -KILL $PID")...); !died {
+			t.Errorf("the point was not reached: %s", r)
 		}
 		began := time.Now()
 		await(t, "a free lock", func() bool { return lockFree(t) })
