@@ -15,10 +15,14 @@ type deployer struct {
 	dead  bool // killed: nothing that it still asks for is done,
 	late  bool // but for what was on its way
 	kill  context.CancelCauseFunc
+
+	intents map[string]Phase // the last of each host that it journaled
+	acts    map[string]int   // changes of each host, forward and undone
 }
 
 func (s *sim) deployer(machines map[string]*simMachine, edges []*simEdge) *deployer {
-	d := &deployer{s: s, epoch: int64(len(s.all)), hosts: make(map[string]*simHost, len(machines))}
+	d := &deployer{s: s, epoch: int64(len(s.all)), hosts: make(map[string]*simHost, len(machines)),
+		intents: map[string]Phase{}, acts: map[string]int{}}
 	for n, m := range machines {
 		d.hosts[n] = &simHost{simMachine: m, by: d}
 	}
@@ -51,10 +55,13 @@ func (d *deployer) die() {
 
 func (d *deployer) Append(ctx context.Context, r Record) error {
 	c := &call{by: d, op: "journal", host: r.Host, arg: r.Kind + " " + string(r.Act), takes: time.Millisecond}
+	if r.Kind != "intent" && r.Kind != "outcome" {
+		c.saw = r.Detail
+	}
 	c.effect = d.lbs[0].fenced(func() error {
 		d.s.records = append(d.s.records, r)
 		if r.Kind == "intent" {
-			d.s.intents[r.Host] = r.Act
+			d.intents[r.Host] = r.Act
 		}
 		return nil
 	})

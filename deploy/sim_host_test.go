@@ -16,8 +16,7 @@ type simMachine struct {
 	ignores, dies    map[string]bool // a reload to this release is ignored; kills the app
 	hangs            map[string]bool // one to this leaves a process that may take over later
 	upstart          string          // the release of that process
-	verified, proved string          // release that answered the health check, and was proven, since the last change
-	seen             int64           // epoch that verified it
+	life             int             // grows with every change of what runs
 	hand             bool            // a person took it out before
 	restores, cycles int
 	slowReady        time.Duration
@@ -31,7 +30,8 @@ type simMachine struct {
 // A simHost is a host in one deployer's hands.
 type simHost struct {
 	*simMachine
-	by *deployer
+	by               *deployer
+	verified, proved int // the life that answered the health check, and that was proven, plus one
 }
 
 func (h *simMachine) well() bool {
@@ -43,10 +43,22 @@ func (h *simMachine) well() bool {
 }
 
 // ends is an app that dies by itself.
-func (h *simMachine) ends() { h.runs, h.proved, h.verified = "", "", "" }
+func (h *simMachine) ends() { h.becomes("") }
+
+func (h *simMachine) becomes(release string) {
+	h.runs = release
+	h.life++
+}
 
 func (h *simHost) do(ctx context.Context, op, arg string, d time.Duration, effect func() error) error {
 	return (&call{by: h.by, op: op, host: h.name, arg: arg, takes: d, effect: effect}).do(ctx)
+}
+
+// ask has something read, which is part of what the engine knows from then on.
+func (h *simHost) ask(ctx context.Context, op string, read func() string) error {
+	c := &call{by: h.by, op: op, host: h.name}
+	c.effect = func() error { c.saw = read(); return nil }
+	return c.do(ctx)
 }
 
 // fenced has an effect behind the host's fence.
@@ -54,6 +66,9 @@ func (h *simHost) fenced(effect func() error) func() error {
 	return func() error {
 		if h.fence > h.by.epoch && !h.s.rules.noFence {
 			return &simRefusal{RefusedFenced}
+		}
+		if h.raised > h.by.epoch {
+			h.s.violated("I6: a call of epoch %d took effect on %s behind the fence of epoch %d", h.by.epoch, h.name, h.raised)
 		}
 		return effect()
 	}
@@ -68,11 +83,11 @@ func (h *simHost) Prune(context.Context, []string) error { return nil }
 func (h *simHost) Log(context.Context) []string          { return []string{"log of " + h.name} }
 
 func (h *simHost) Current(ctx context.Context) (id string, err error) {
-	return id, h.do(ctx, "current", "", 0, func() error { id = h.current; return nil })
+	return id, h.ask(ctx, "current", func() string { id = h.current; return id })
 }
 
 func (h *simHost) Running(ctx context.Context) (r Running, err error) {
-	return r, h.do(ctx, "running", "", 0, func() error { r = Running{Release: h.runs}; return nil })
+	return r, h.ask(ctx, "running", func() string { r = Running{Release: h.runs}; return h.runs })
 }
 
 func (h *simHost) Flip(ctx context.Context, id string) error {
@@ -94,7 +109,7 @@ func (h *simHost) Reload(ctx context.Context, id string) error {
 				lb.person = h.name
 			}
 		}
-		h.verified, h.proved, h.touched = "", "", true
+		h.touched = true
 		switch {
 		case h.ignores[id]:
 			return errors.New("the old process still serves")
@@ -102,10 +117,10 @@ func (h *simHost) Reload(ctx context.Context, id string) error {
 			h.upstart = id
 			return errors.New("the new process does not get ready")
 		case h.dies[id]:
-			h.runs = ""
+			h.becomes("")
 			return errors.New("the app is dead")
 		}
-		h.runs = h.current
+		h.becomes(h.current)
 		return nil
 	}))
 }
@@ -122,7 +137,7 @@ func (h *simHost) is(id string) error {
 	if h.runs != id {
 		return fmt.Errorf("%s runs %q, not %q", h.name, h.runs, id)
 	}
-	h.proved = id
+	h.proved = h.life + 1
 	return nil
 }
 
@@ -133,7 +148,8 @@ func (h *simHost) Restore(ctx context.Context, id string) error {
 		if !h.s.rules.keepsUpstarts {
 			h.upstart = ""
 		}
-		h.verified, h.proved, h.touched, h.runs = "", "", true, id
+		h.touched = true
+		h.becomes(id)
 		return nil
 	}))
 }
@@ -145,7 +161,7 @@ func (d *deployer) Healthy(ctx context.Context, host, _ string) error {
 	return h.do(ctx, "healthy", "", 600*time.Millisecond, func() error {
 		err := h.probe()
 		if err == nil {
-			h.verified, h.seen = h.runs, d.epoch
+			h.verified = h.life + 1
 		}
 		return err
 	})

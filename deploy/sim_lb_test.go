@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -93,6 +94,9 @@ func (lb *simLB) fenced(effect func() error) func() error {
 		if lb.fence != lb.by.epoch && !lb.s.rules.noFence {
 			return &simRefusal{RefusedFenced}
 		}
+		if lb.raised > lb.by.epoch {
+			lb.s.violated("I6: a call of epoch %d took effect on %s behind the fence of epoch %d", lb.by.epoch, lb.name, lb.raised)
+		}
 		return effect()
 	}
 }
@@ -108,14 +112,18 @@ func (lb *simLB) owned(host string, effect func() error) func() error {
 }
 
 func (lb *simLB) Seats(ctx context.Context) (m map[string]Seat, err error) {
-	err = lb.do(ctx, "seats", "", time.Millisecond, func() error {
+	c := &call{by: lb.by, op: "seats", lb: lb.name, takes: time.Millisecond}
+	c.effect = func() error {
 		m = make(map[string]Seat, len(lb.s.names))
 		for _, n := range lb.s.names {
 			m[n] = Seat{State: lb.state[n], Serving: lb.state[n] == StateReady && lb.s.hosts[n].well(), Owner: lb.mark[n]}
 		}
+		if lb.s.park != nil {
+			c.saw = fmt.Sprint(m)
+		}
 		return nil
-	})
-	return m, err
+	}
+	return m, c.do(ctx)
 }
 
 func (lb *simLB) Claim(ctx context.Context, host string, b Budget) error {
@@ -175,7 +183,7 @@ func (lb *simLB) mayLeave(host string) error {
 }
 
 func (lb *simLB) leaves(host string) {
-	h := lb.s.hosts[host]
+	h := lb.by.hosts[host]
 	if lb.state[host] != StateReady {
 		return
 	}
@@ -263,8 +271,8 @@ func (lb *simLB) Ready(ctx context.Context, host string, _ func(string)) error {
 }
 
 func (lb *simLB) returns(host string) {
-	h := lb.s.hosts[host]
-	lb.proven(lb.by, h)
+	h := lb.by.hosts[host]
+	lb.proven(h)
 	if lb.state[host] != StateReady {
 		h.intended("ready", Readying)
 	}

@@ -10,10 +10,7 @@ func (s *sim) violated(format string, args ...any) {
 }
 
 // check holds what must be true after every effect.
-func (s *sim) check(c *call, err error) {
-	if err == nil && changes(c.op) && s.raised(c) > c.by.epoch {
-		s.violated("I6: %s %s of epoch %d took effect behind the fence of epoch %d", c.op, c.host, c.by.epoch, s.raised(c))
-	}
+func (s *sim) check(c *call) {
 	names := s.names
 	if len(names) > 16 { // of a large fleet, what the call was about
 		names = []string{c.host}
@@ -28,27 +25,6 @@ func (s *sim) check(c *call, err error) {
 			}
 		}
 	}
-}
-
-func changes(op string) bool {
-	switch op {
-	case "claim", "unclaim", "drain", "giveback", "ready", "swap", "flip", "reload", "restore", "journal", "adopt":
-		return true
-	}
-	return false
-}
-
-// raised is the fence that was raised where a call acts, whatever the scripts there check.
-func (s *sim) raised(c *call) int64 {
-	for _, lb := range s.lbs {
-		if lb.name == c.lb || c.op == "journal" {
-			return lb.raised
-		}
-	}
-	if h := s.hosts[c.host]; h != nil && c.lb == "" {
-		return h.raised
-	}
-	return 0
 }
 
 func (e *simEdge) seatStands(h *simHost, c *call) {
@@ -90,11 +66,11 @@ func (h *simHost) guarded(op string, want Phase) {
 
 func (h *simHost) intended(op string, want ...Phase) {
 	for _, p := range want {
-		if h.s.intents[h.name] == p {
+		if h.by.intents[h.name] == p {
 			return
 		}
 	}
-	h.s.violated("I7: %s of %s without an intent (last: %s)", op, h.name, h.s.intents[h.name])
+	h.s.violated("I7: %s of %s without an intent (last: %s)", op, h.name, h.by.intents[h.name])
 }
 
 // justBack: somebody else put it into rotation, and the next poll has yet to see it.
@@ -105,22 +81,22 @@ func (e *simEdge) justBack(host string) bool {
 }
 
 // proven holds what must be true of a host that is put into rotation.
-func (e *simEdge) proven(by *deployer, h *simHost) {
+func (e *simEdge) proven(h *simHost) {
 	switch {
 	case e.state[h.name] == StateReady:
-	case h.verified != h.runs || h.seen != by.epoch:
-		e.s.violated("I4: %s put back on %q, verified was %q", h.name, h.runs, h.verified)
-	case h.proved != h.runs:
-		e.s.violated("I4: %s put back on %q, proven was %q", h.name, h.runs, h.proved)
+	case h.verified != h.life+1:
+		e.s.violated("I4: %s is put back and was not found healthy since its last change in this run", h.name)
+	case h.proved != h.life+1:
+		e.s.violated("I4: %s is put back and what it runs was not proven since its last change in this run", h.name)
 	case h.upstart != "":
-		e.s.violated("I4: %s put back while a process of %s may still take over", h.name, h.upstart)
+		e.s.violated("I4: %s is put back while a process of %s may still take over", h.name, h.upstart)
 	}
 }
 
 // once counts the tries of a deployer: one forward and one undo a host.
 func (h *simHost) once(way string, f string) {
-	h.s.acts[way+" "+h.name]++
-	if n := h.s.acts[way+" "+h.name]; n > 1 {
+	h.by.acts[way+" "+h.name]++
+	if n := h.by.acts[way+" "+h.name]; n > 1 {
 		h.s.violated("I8: %s was %s %d times", h.name, f, n)
 	}
 }

@@ -19,7 +19,6 @@ type sim struct {
 	lbs     []*simLB
 	faults  func(op, host string) simFault // what goes wrong with an operation
 	broken  []string                       // invariants that did not hold
-	intents map[string]Phase               // last intent of each host that the newest deployer journaled
 	records []Record
 	events  []Event
 	plan    Plan
@@ -65,14 +64,15 @@ type call struct {
 	lb            string // of which balancer
 	takes         time.Duration
 	effect        func() error
+	saw           string // what a question was answered
 
 	ctx    context.Context // the search's
 	answer chan error
-	hung   bool
+	hung   time.Time // since when it hangs
 }
 
 func newSim(n, lbs int, release string) *sim {
-	s := &sim{hosts: map[string]*simHost{}, intents: map[string]Phase{}, acts: map[string]int{},
+	s := &sim{hosts: map[string]*simHost{},
 		faults: func(string, string) simFault { return fine }}
 	machines := map[string]*simMachine{}
 	for i := range n {
@@ -154,7 +154,7 @@ func (s *sim) carried(c *call, f simFault) error {
 		return &simGone{}
 	}
 	err := c.effect()
-	s.check(c, err)
+	s.check(c)
 	switch {
 	case f == diesAfter:
 		c.by.die()

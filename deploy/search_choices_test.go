@@ -1,0 +1,303 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A budget is how often each thing out of the ordinary may happen in a run.
+type budget struct {
+	faults, hangs, crashes, deaths, takes, gives, forgets, stops, pauses, polls, settles int
+}
+
+// A faultSet names what may go wrong, and the fleet on which it does.
+type faultSet struct {
+	name   string
+	fleet  func() *sim
+	wish   Wish
+	back   bool       // the run is a rollback
+	kinds  []simFault // of calls
+	ways   []settling // what follows a crash, or an end that leaves something
+	frozen bool       // the deployer may be stopped, lose its lock, and go on
+	late   bool       // calls that are under way in a crash may arrive later
+	quick  bool       // calls about one host alone are not interleaved with those about others
+	mends  bool       // nothing goes wrong but the deployer: in the end all is well
+	budget budget
+}
+
+func (f faultSet) to() string {
+	if f.back {
+		return v1
+	}
+	return v2
+}
+
+func (f faultSet) plan(p *Plan) {
+	if f.back {
+		p.Mode, p.OnFailure, p.Canary = ModeRollback, FailPause, 0
+	}
+}
+
+// A choice is one thing that may happen next.
+type choice struct {
+	about string
+	do    func()
+}
+
+// choices are what may happen next, the ordinary first. None is left when the run has
+// come to its end.
+func (st *stage) choices() []choice {
+	for !st.settled() {
+		if len(st.s.broken) > 0 || !st.ran {
+			return nil
+		}
+		st.ran = false
+		if all := st.ways(); len(all) > 0 {
+			return all
+		}
+		return nil
+	}
+	if c := st.alone(); c != nil {
+		return append([]choice{st.carry(c, fine)}, st.faulty(c)...)
+	}
+	var all, odd []choice
+	for _, c := range st.calls {
+		if !c.hung.IsZero() {
+			continue
+		}
+		all = append(all, st.carry(c, fine))
+		odd = append(odd, st.faulty(c)...)
+	}
+	for _, c := range st.lates {
+		odd = append(odd, st.arrive(c))
+	}
+	return append(append(all, odd...), append(st.meanwhile(), st.ends()...)...)
+}
+
+// alone is a call that may take effect now, before anything else: what it does has no
+// part in what others do. A cancelled one has no effect at all.
+func (st *stage) alone() *call {
+	for _, c := range st.calls {
+		if c.gaveUp() {
+			return c
+		}
+	}
+	for _, c := range st.calls {
+		if !c.hung.IsZero() {
+			continue
+		}
+		switch {
+		case c.op == "seats" || c.op == "counters" || c.op == "current" || c.op == "running":
+			return c
+		case c.op == "journal" && c.arg[:3] == "int":
+			return c
+		case st.set.quick && !isLB(c.op):
+			return c
+		}
+	}
+	return nil
+}
+
+func (st *stage) take(c choice) {
+	st.told = append(st.told, fmt.Sprintf("%4.1fs  %s", time.Since(st.began).Seconds(), c.about))
+	c.do()
+}
+
+func (st *stage) carry(c *call, f simFault) choice {
+	about := c.String()
+	if f != fine {
+		about += ": " + f.String()
+	}
+	if c.gaveUp() {
+		return choice{about + ": given up", func() { st.answer(c, c.why()) }}
+	}
+	return choice{about, func() {
+		st.s.mu.Lock()
+		err := st.s.carry(c, f)
+		st.s.mu.Unlock()
+		st.answer(c, err)
+	}}
+}
+
+func (st *stage) answer(c *call, err error) {
+	st.drop(c)
+	c.answer <- err
+}
+
+func (st *stage) drop(c *call) {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
+	for i := range st.calls {
+		if st.calls[i] == c {
+			st.calls = append(st.calls[:i:i], st.calls[i+1:]...)
+			return
+		}
+	}
+}
+
+// faulty are the ways in which a call may go wrong.
+func (st *stage) faulty(c *call) (all []choice) {
+	switch {
+	case c.gaveUp() && !c.hung.IsZero(): // it took effect, and nobody knows
+		return []choice{{c.String() + ": took effect in the end", func() {
+			st.s.mu.Lock()
+			_ = st.s.carry(c, lostAfter)
+			st.s.mu.Unlock()
+			st.answer(c, c.why())
+		}}}
+	case c.gaveUp() || isRead(c.op):
+		return nil
+	}
+	if st.left.faults > 0 {
+		for _, f := range st.set.kinds {
+			fault := st.carry(c, f)
+			all = append(all, choice{fault.about, func() { st.left.faults--; fault.do() }})
+		}
+	}
+	if st.left.hangs > 0 {
+		all = append(all, choice{c.String() + ": hangs", func() { st.left.hangs--; c.hung = time.Now() }})
+	}
+	return all
+}
+
+// gaveUp: nobody waits for its answer any more. No call to a machine lasts for ever.
+func (c *call) gaveUp() bool {
+	return c.ctx.Err() != nil || !c.hung.IsZero() && time.Since(c.hung) >= 3*time.Second
+}
+
+func (c *call) why() error {
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	return &simGone{}
+}
+
+func isRead(op string) bool {
+	switch op {
+	case "seats", "counters", "current", "running":
+		return true
+	}
+	return false
+}
+
+// arrive has a call of a dead or frozen deployer take effect, if the fence lets it.
+func (st *stage) arrive(c *call) choice {
+	return choice{"late: " + c.String(), func() {
+		st.s.mu.Lock()
+		err := st.s.carry(c, fine)
+		i := slices.Index(st.lates, c)
+		st.lates = slices.Delete(slices.Clone(st.lates), i, i+1)
+		st.s.mu.Unlock()
+		c.answer <- err
+	}}
+}
+
+// meanwhile is what others may do to the fleet.
+func (st *stage) meanwhile() (all []choice) {
+	add := func(n *int, about string, do func()) {
+		if *n > 0 {
+			all = append(all, choice{about, func() { *n--; st.s.mu.Lock(); do(); st.s.mu.Unlock() }})
+		}
+	}
+	for _, name := range st.s.names {
+		h := st.s.hosts[name]
+		if h.runs != "" {
+			add(&st.left.deaths, name+" dies", h.ends)
+		}
+		for _, lb := range st.s.lbs {
+			switch lb.state[name] {
+			case StateReady:
+				add(&st.left.takes, "a person takes "+name+" out on "+lb.name, func() { lb.takes(name) })
+			default:
+				if !h.hand {
+					add(&st.left.gives, "a person puts "+name+" back on "+lb.name, func() { lb.gives(name) })
+				}
+			}
+		}
+	}
+	for _, lb := range st.s.lbs {
+		if len(lb.mark) > 0 {
+			add(&st.left.forgets, lb.name+" forgets what it was told", lb.forgets)
+		}
+	}
+	if st.left.polls > 0 {
+		all = append(all, choice{"a poll passes", func() { st.left.polls--; time.Sleep(searchTiming.Poll) }})
+	}
+	if st.left.stops > 0 {
+		all = append(all, choice{"the run is told to stop", func() { st.left.stops--; st.stop() }})
+	}
+	if st.left.pauses > 0 {
+		all = append(all, choice{"the run is asked to pause", func() { st.left.pauses--; close(st.paused) }})
+	}
+	return all
+}
+
+// ends are the ways in which the deployer may die here.
+func (st *stage) ends() (all []choice) {
+	if st.left.crashes == 0 {
+		return nil
+	}
+	for _, how := range st.set.ways {
+		all = append(all, choice{"the deployer is killed; another: " + string(how), func() {
+			st.left.crashes--
+			if st.set.late {
+				st.onTheirWay()
+			}
+			st.die()
+			st.settle(how)
+		}})
+		if st.set.frozen {
+			all = append(all, choice{"the deployer is frozen; another: " + string(how), func() {
+				st.left.crashes--
+				st.freeze()
+				st.settle(how)
+			}})
+		}
+	}
+	return all
+}
+
+// onTheirWay leaves what the deployer asked for last under way.
+func (st *stage) onTheirWay() {
+	st.d.late = true
+	for _, c := range st.calls {
+		if !isRead(c.op) && c.op != "journal" && class(c.op) == "" {
+			own := *c
+			own.answer = make(chan error, 1)
+			st.lates = append(st.lates, &own)
+		}
+	}
+}
+
+// freeze has the deployer go on beside the next: it does not know that it lost its lock.
+func (st *stage) freeze() {
+	ended, stop := st.ended, st.stop
+	st.frozen = append(st.frozen, func() { <-ended; stop() })
+	st.lates = append(st.lates, st.calls...)
+	st.calls = nil
+}
+
+// ways are what may follow an end that leaves something unfinished.
+func (st *stage) ways() (all []choice) {
+	st.rested()
+	if st.left.settles == 0 || st.s.standing().closed || len(st.s.broken) > 0 {
+		return nil
+	}
+	for _, how := range st.set.ways {
+		all = append(all, choice{string(how), func() {
+			st.left.settles--
+			st.die()
+			st.settle(how)
+		}})
+	}
+	return all
+}
+
+func (st *stage) settle(how settling) {
+	st.s.mu.Lock()
+	d := st.s.another()
+	st.s.mu.Unlock()
+	st.start(d, func(ctx, stop context.Context) (Result, error) { return d.settle(ctx, stop, how) })
+}

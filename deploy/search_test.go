@@ -1,0 +1,291 @@
+package deploy
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A search walks every run of the shipping engine on a simulated fleet that the
+// choices of a fault set allow: which of the calls that are under way takes effect next,
+// and with which fault; who does what to the fleet meanwhile; where the deployer dies.
+// A run is replayed from its choices alone. What was reached before, by whichever way,
+// is not walked again. Runs with fewer choices that are out of the ordinary come first:
+// what is found is a shortest story.
+type search struct {
+	set    faultSet
+	mutant simRules
+	seen   map[uint64]struct{}
+	due    [][]*trail // by what is out of the ordinary in them
+	limit  int        // of states, 0 for none
+
+	states, steps, runs, deepest int
+	ends                         map[string]int // outcomes of finished runs
+	found                        []string       // the story of a broken invariant
+}
+
+// A trail is a run's choices, but for the ordinary ones.
+type trail struct {
+	before *trail
+	step   int
+	pick   int
+	size   int
+}
+
+// picks are the choices of a trail by step.
+func (tr *trail) picks() map[int]int {
+	m := map[int]int{}
+	for ; tr != nil; tr = tr.before {
+		m[tr.step] = tr.pick
+	}
+	return m
+}
+
+func (q *search) push(tr *trail) {
+	for len(q.due) <= tr.size {
+		q.due = append(q.due, nil)
+	}
+	q.due[tr.size] = append(q.due[tr.size], tr)
+}
+
+// all walks until nothing is left, something is found, or the limit is reached.
+func (q *search) all(t *testing.T) {
+	q.seen, q.ends = map[uint64]struct{}{}, map[string]int{}
+	q.walk(t, nil)
+	for size := 0; size < len(q.due); size++ {
+		for len(q.due[size]) > 0 && q.found == nil && (q.limit == 0 || q.states < q.limit) {
+			last := len(q.due[size]) - 1
+			tr := q.due[size][last]
+			q.due[size] = q.due[size][:last]
+			q.walk(t, tr)
+		}
+	}
+}
+
+func (q *search) complete() bool {
+	for _, due := range q.due {
+		if len(due) > 0 {
+			return false
+		}
+	}
+	return q.found == nil
+}
+
+// walk replays a trail and goes on from its end by ordinary choices, as long as it
+// comes where nobody was.
+func (q *search) walk(t *testing.T, tr *trail) {
+	q.runs++
+	synctest.Test(t, func(*testing.T) {
+		st := newStage(q.set, q.mutant)
+		picks, last := tr.picks(), -1
+		if tr != nil {
+			last = tr.step
+		}
+		for step := 0; ; step++ {
+			choices := st.choices()
+			if len(choices) == 0 || len(st.s.broken) > 0 {
+				break
+			}
+			if step > last && !q.enter(st, tr, step, len(choices)) {
+				break
+			}
+			pick := picks[step]
+			if pick >= len(choices) {
+				st.s.violated("replay: %d choices, pick %d", len(choices), pick)
+				break
+			}
+			st.take(choices[pick])
+			q.steps++
+			q.deepest = max(q.deepest, step)
+		}
+		q.judge(st)
+		st.close()
+	})
+}
+
+// enter is false where a state was entered before.
+func (q *search) enter(st *stage, tr *trail, step, n int) bool {
+	key := st.key()
+	if _, ok := q.seen[key]; ok {
+		return false
+	}
+	q.seen[key] = struct{}{}
+	q.states++
+	size := 1
+	if tr != nil {
+		size = tr.size + 1
+	}
+	for pick := 1; pick < n; pick++ {
+		q.push(&trail{tr, step, pick, size})
+	}
+	return true
+}
+
+func (q *search) judge(st *stage) {
+	if st.over() {
+		q.ends[st.ending()]++
+		st.finally()
+	}
+	if len(st.s.broken) > 0 && q.found == nil {
+		q.found = append(slices.Clone(st.told), st.s.broken...)
+	}
+}
+
+func (q *search) String() string {
+	return fmt.Sprintf("%-28s %8d states %9d transitions %8d runs, deepest %d, ends %v", q.set.name, q.states, q.steps, q.runs, q.deepest, q.ends)
+}
+
+// A stage is one run of a search under way.
+type stage struct {
+	s      *sim
+	set    faultSet
+	left   budget
+	calls  []*call // under way
+	lates  []*call // that a dead deployer left under way
+	told   []string
+	d      *deployer
+	stop   context.CancelFunc
+	paused chan struct{}
+	ended  chan struct{}
+	frozen []func() // ends of deployers that were stopped, and go on as if nothing had been
+	began  time.Time
+	moved  time.Time // when something was last finished
+	res    Result
+	err    error
+	ran    bool
+	hist   map[string]uint64
+}
+
+func newStage(set faultSet, rules simRules) *stage {
+	st := &stage{s: set.fleet(), set: set, left: set.budget}
+	st.s.timing = searchTiming
+	st.s.rules = rules
+	st.s.park = st.wait
+	st.s.after = st.remember
+	r := st.s.rollout(set.to(), set.wish)
+	set.plan(&r.Plan)
+	st.s.plan = r.Plan
+	st.start(st.s.all[0], func(ctx, stop context.Context) (Result, error) {
+		r.Paused = st.paused
+		if err := st.d.Append(ctx, Record{Rollout: "us", Kind: "plan"}); err != nil {
+			return Result{}, err
+		}
+		return r.Run(ctx, stop), nil
+	})
+	return st
+}
+
+// searchTiming: a call takes no time; all that waits does so by the second.
+var searchTiming = Timing{Drain: 2 * time.Second, LBReady: 2 * time.Second, Host: 5 * time.Second, Progress: 11 * time.Second,
+	Poll: time.Second, BakePoll: time.Second, Sample: 5 * time.Second, Grace: 2 * time.Second, Blocked: time.Second}
+
+// start has a deployer work.
+func (st *stage) start(d *deployer, work func(ctx, stop context.Context) (Result, error)) {
+	ctx, kill := context.WithCancelCause(context.Background())
+	stop, cancel := context.WithCancel(context.Background())
+	d.kill = kill
+	st.d, st.stop, st.ended, st.paused = d, cancel, make(chan struct{}), make(chan struct{})
+	st.began, st.moved, st.ran, st.hist = time.Now(), time.Now(), true, map[string]uint64{}
+	ended := st.ended
+	go func() {
+		defer close(ended)
+		st.res, st.err = work(ctx, stop)
+	}()
+}
+
+// wait parks a call until the search has it take effect.
+func (st *stage) wait(ctx context.Context, c *call) error {
+	st.s.mu.Lock()
+	if c.by.dead {
+		st.s.mu.Unlock()
+		return errDead
+	}
+	c.ctx, c.answer = ctx, make(chan error, 1)
+	if c.by == st.d {
+		st.calls = append(st.calls, c)
+	} else {
+		st.lates = append(st.lates, c)
+	}
+	st.s.mu.Unlock()
+	return <-c.answer
+}
+
+// settled waits until everybody waits, and time passes when nobody waits for the
+// search; false when the deployer has come to its end.
+func (st *stage) settled() bool {
+	for {
+		synctest.Wait()
+		if st.isOver() {
+			return false
+		}
+		if slices.ContainsFunc(st.calls, func(c *call) bool { return c.hung.IsZero() || c.gaveUp() }) {
+			inOrder(st.calls)
+			inOrder(st.lates)
+			return true
+		}
+		if time.Since(st.moved) > searchTiming.Progress+2*searchTiming.Host+time.Minute {
+			st.s.violated("I9: no progress, and no end")
+			return false
+		}
+		time.Sleep(250 * time.Millisecond)
+	}
+}
+
+func inOrder(calls []*call) {
+	slices.SortFunc(calls, func(a, b *call) int { return strings.Compare(a.String(), b.String()) })
+}
+
+func (st *stage) isOver() bool {
+	select {
+	case <-st.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (st *stage) over() bool { return st.isOver() && len(st.s.broken) == 0 }
+
+func (c *call) String() string {
+	return strings.Join([]string{c.host, c.op, c.arg, c.lb, fmt.Sprint(c.by.epoch)}, " ")
+}
+
+// close ends all that is left of the run.
+func (st *stage) close() {
+	st.s.mu.Lock()
+	for _, d := range st.s.all {
+		d.late = false
+		if d != st.d {
+			d.die()
+		}
+	}
+	lates := st.lates
+	st.lates = nil
+	st.s.mu.Unlock()
+	for _, c := range lates {
+		c.answer <- errDead
+	}
+	st.die()
+	for _, end := range st.frozen {
+		end()
+	}
+	synctest.Wait()
+}
+
+// die kills the deployer and waits until nothing of it is left.
+func (st *stage) die() {
+	st.s.mu.Lock()
+	st.d.die()
+	calls := st.calls
+	st.calls = nil
+	st.s.mu.Unlock()
+	for _, c := range calls {
+		c.answer <- errDead
+	}
+	<-st.ended
+	st.stop()
+}
