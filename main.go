@@ -1,4 +1,4 @@
-// Command flipdeploy replaces the release on a fleet behind HAProxy, a few hosts
+// Command flipdeploy replaces the release on a fleet behind nginx or HAProxy, a few hosts
 // at a time, so that clients do not notice.
 package main
 

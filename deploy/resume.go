@@ -42,17 +42,31 @@ func (s Survey) Onward(p Plan, done map[string]bool) []HostView {
 	views := s.Resume(p)
 	for i, h := range p.Hosts {
 		v := &views[i]
+		restarted := p.Mode == ModeRestart && done[h.Name]
 		switch {
-		case v.Phase == LeftOut && v.InPlace && !v.Changed && v.Changes:
-			v.Phase = Staged
+		case v.InPlace && v.Phase == LeftOut:
+			v.Phase = s.onwardInPlace(h, restarted)
 		case v.Phase != RolledBack:
-		case !v.Changes || p.Mode == ModeRestart && done[h.Name]:
+		case !v.Changes || restarted:
 			v.Phase = Done
 		default:
 			v.Phase = Staged
 		}
 	}
 	return views
+}
+
+// onwardInPlace: only where process and disk agree on the release is the host done.
+func (s Survey) onwardInPlace(h PlannedHost, restarted bool) Phase {
+	r, runs := s.Running[h.Name]
+	current, points := s.Current[h.Name]
+	switch {
+	case !runs || !points:
+		return Unknown
+	case restarted, h.Changes() && !h.Again && r.Release == h.To && current == h.To:
+		return LeftOut
+	}
+	return Staged
 }
 
 // Left is the same for a rollout that is abandoned: who is out and ours is all that

@@ -81,7 +81,7 @@ type program struct {
 
 func (x *program) app() *ucli.App {
 	app := &ucli.App{
-		Name: "flipdeploy", Usage: "replace the release on a fleet behind HAProxy, and clients do not notice",
+		Name: "flipdeploy", Usage: "replace the release on a fleet behind nginx or HAProxy, and clients do not notice",
 		Version: version(), HideVersion: true, Suggest: true,
 		Writer: x.helpTo(), ErrWriter: x.env.Stderr,
 		ExitErrHandler: func(*ucli.Context, error) {}, // only main exits
