@@ -15,8 +15,8 @@ import (
 
 // A binary built with -tags killpoints does something right before or right after one
 // act: FLIPDEPLOY_AT=web2:flip:1:after FLIPDEPLOY_DO='kill -KILL $PID'. The act waits for
-// it. With FLIPDEPLOY_ACTS=FILE it writes down every act, so that a kill matrix misses
-// none.
+// it; FLIPDEPLOY_LATE=1: and is then sent though the run was ended meanwhile. With
+// FLIPDEPLOY_ACTS=FILE it writes down every act, so that a kill matrix misses none.
 
 var acts = struct {
 	sync.Mutex
@@ -53,21 +53,29 @@ func pass(point string) {
 	}
 }
 
+// late is a context that outlives the run.
+func late(ctx context.Context) context.Context {
+	if os.Getenv("FLIPDEPLOY_LATE") == "" {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
+}
+
 type mortal struct{ deploy.Host }
 
 func mortalHost(h deploy.Host) deploy.Host { return mortal{h} }
 
 func (m mortal) Flip(ctx context.Context, id string) error {
-	return around(m.Name()+":flip", func() error { return m.Host.Flip(ctx, id) })
+	return around(m.Name()+":flip", func() error { return m.Host.Flip(late(ctx), id) })
 }
 func (m mortal) Reload(ctx context.Context, id string) error {
-	return around(m.Name()+":reload", func() error { return m.Host.Reload(ctx, id) })
+	return around(m.Name()+":reload", func() error { return m.Host.Reload(late(ctx), id) })
 }
 func (m mortal) Settled(ctx context.Context, id string) error {
-	return around(m.Name()+":verify", func() error { return m.Host.Settled(ctx, id) })
+	return around(m.Name()+":verify", func() error { return m.Host.Settled(late(ctx), id) })
 }
 func (m mortal) Restore(ctx context.Context, id string) error {
-	return around(m.Name()+":restore", func() error { return m.Host.Restore(ctx, id) })
+	return around(m.Name()+":restore", func() error { return m.Host.Restore(late(ctx), id) })
 }
 
 type mortalLB struct{ deploy.Balancer }
@@ -82,16 +90,16 @@ func mortalBalancer(b deploy.Balancer) deploy.Balancer {
 func (m *mortalLB) at(host, act string) string { return host + ":" + act + "@" + m.Name() }
 
 func (m *mortalLB) Claim(ctx context.Context, host string, b deploy.Budget) error {
-	return around(m.at(host, "claim"), func() error { return m.Balancer.Claim(ctx, host, b) })
+	return around(m.at(host, "claim"), func() error { return m.Balancer.Claim(late(ctx), host, b) })
 }
 func (m *mortalLB) Drain(ctx context.Context, host string, b deploy.Budget) error {
-	return around(m.at(host, "drain"), func() error { return m.Balancer.Drain(ctx, host, b) })
+	return around(m.at(host, "drain"), func() error { return m.Balancer.Drain(late(ctx), host, b) })
 }
 func (m *mortalLB) Ready(ctx context.Context, host string, say func(string)) error {
-	return around(m.at(host, "ready"), func() error { return m.Balancer.Ready(ctx, host, say) })
+	return around(m.at(host, "ready"), func() error { return m.Balancer.Ready(late(ctx), host, say) })
 }
 func (m *mortalLB) Unclaim(ctx context.Context, host string) error {
-	return around(m.at(host, "unclaim"), func() error { return m.Balancer.Unclaim(ctx, host) })
+	return around(m.at(host, "unclaim"), func() error { return m.Balancer.Unclaim(late(ctx), host) })
 }
 
 type mortalSwapper struct {
@@ -101,7 +109,7 @@ type mortalSwapper struct {
 
 // Swap is the ready of who returns and the drain of who leaves.
 func (m *mortalSwapper) Swap(ctx context.Context, back, out []string, b deploy.Budget) error {
-	act := func() error { return m.swapper.Swap(ctx, back, out, b) }
+	act := func() error { return m.swapper.Swap(late(ctx), back, out, b) }
 	for _, h := range back {
 		act = wrapped(m.at(h, "ready"), act)
 	}

@@ -1,0 +1,165 @@
+//go:build fleet
+
+package e2e
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A CI system that cancels a job: INT, TERM 7.5 s later, KILL 2.5 s after that.
+func TestACancelledJobLeavesNothingBehind(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	for _, point := range some([]string{onFlip, onDrain, onClaim, onReload, onVerify, onReady, onBack}, 2) {
+		t.Run(strings.TrimPrefix(point, "web2:"), func(t *testing.T) { k.cancelled(t, point) })
+	}
+}
+
+// some are all of them, or the first n where a sample will do.
+func some(all []string, n int) []string {
+	if os.Getenv("FLIPDEPLOY_KILLS") == "all" {
+		return all
+	}
+	return all[:n]
+}
+
+func (k *killer) cancelled(t *testing.T, point string) {
+	next := k.next()
+	args := k.forward(t, next, "ok")
+	pid := filepath.Join(t.TempDir(), "pid")
+	var r run
+	var took time.Duration
+	w := under(t, func() {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, r = k.run(t, args, at(point, "echo $PID >"+pid+"; kill -INT $PID")...)
+		}()
+		await(t, "INT", func() bool { return readPID(pid) > 0 })
+		began := time.Now()
+		after(ended, 7500*time.Millisecond, func() { _ = syscall.Kill(readPID(pid), syscall.SIGTERM) })
+		after(ended, 2500*time.Millisecond, func() { _ = syscall.Kill(readPID(pid), syscall.SIGKILL) })
+		<-ended
+		took = time.Since(began)
+		k.nothingHidden(t, next)
+		flipdeploy(t, slices.Concat([]string{"resume", "--json"}, k.other)...).want(t, 0, resumed(r))
+	})
+	if r.exit != 130 && r.exit != 0 {
+		t.Errorf("want 130, got %s", r)
+	}
+	if took > 7500*time.Millisecond {
+		t.Errorf("it took %s", took)
+	}
+	t.Logf("INT at %s: exit %d after %.1fs; %d served, %d failed", point, r.exit, took.Seconds(), w.Load.Served, w.Load.Failed)
+	w.none(t, 2, 1)
+	k.runs = next
+	wantVersions(t, next)
+	noneLeft(t)
+}
+
+func resumed(r run) string {
+	if r.exit == 0 {
+		return "nothing"
+	}
+	return "done"
+}
+
+func after(ended <-chan struct{}, d time.Duration, do func()) {
+	select {
+	case <-ended:
+	case <-time.After(d):
+		do()
+	}
+}
+
+func readPID(file string) int {
+	data, _ := os.ReadFile(file)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
+	return pid
+}
+
+// nothingHidden: no lock, and whoever is out was flipped and is marked.
+func (k *killer) nothingHidden(t *testing.T, next string) {
+	t.Helper()
+	var s struct {
+		Lock  any
+		Hosts []struct {
+			Name string
+			LBs  []struct{ State, Owner string }
+		}
+	}
+	out := flipdeploy(t, slices.Concat([]string{"status", "--json"}, k.other)...).stdout
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		t.Fatal(err, out)
+	}
+	if s.Lock != nil {
+		t.Errorf("the lock is held: %v", s.Lock)
+	}
+	for _, h := range s.Hosts {
+		for _, lb := range h.LBs {
+			if lb.State != "drain" && lb.State != "maint" {
+				continue
+			}
+			current := mustVerb(t, "exec", h.Name, "readlink", "/srv/shop/current")
+			if lb.Owner == "" || !strings.Contains(current, "/"+next+"-") {
+				t.Errorf("%s is out, owner %q, current %s", h.Name, lb.Owner, current)
+			}
+		}
+	}
+}
+
+// A run that was stopped, not ended, holds nothing up, and what it sends once it goes
+// on is refused by the fence, every script of it.
+func TestALateCommandIsRefused(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	for _, point := range some([]string{"web2:flip:1:before", "web2:drain@edge1:1:before", "web2:claim@edge1:1:before", "web2:reload:1:before",
+		"web2:ready@edge1:1:before", "web2:unclaim@edge1:1:before"}, 2) {
+		t.Run(strings.TrimPrefix(point, "web2:"), func(t *testing.T) { k.late(t, point) })
+	}
+}
+
+func (k *killer) late(t *testing.T, point string) {
+	next := k.next()
+	args := k.forward(t, next, "ok")
+	pid := filepath.Join(t.TempDir(), "pid")
+	var r run
+	var free time.Duration
+	w := under(t, func() {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, r = k.run(t, args, append(at(point, "echo $PID >"+pid+"; kill -STOP $PID"), "FLIPDEPLOY_LATE=1")...)
+		}()
+		await(t, "STOP", func() bool { return readPID(pid) > 0 })
+		began := time.Now()
+		for !lockFree(t) && time.Since(began) < time.Minute {
+			time.Sleep(200 * time.Millisecond)
+		}
+		free = time.Since(began)
+		flipdeploy(t, slices.Concat([]string{"resume", "--json"}, k.other)...).want(t, 0, "done")
+		wantVersions(t, next)
+		noneLeft(t)
+		_ = syscall.Kill(readPID(pid), syscall.SIGCONT)
+		<-ended
+	})
+	if r.exit == 0 || !strings.Contains(r.stdout+r.stderr, "FD-FENCED") {
+		t.Errorf("the late command was not refused by the fence: %s", r)
+	}
+	if free > 31*time.Second {
+		t.Errorf("the lock was free only after %s", free)
+	}
+	t.Logf("STOP at %s: lock free after %.1fs, then exit %d %v: %v; %d served, %d failed", point, free.Seconds(), r.exit, r.result["code"], r.result["error"], w.Load.Served, w.Load.Failed)
+	w.none(t, 2, 1)
+	k.runs = next
+	wantVersions(t, next)
+	noneLeft(t)
+}
