@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,7 +58,10 @@ func TestFaultMatrix(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range faultCells() {
+	for i, c := range faultCells() {
+		if i%9 != 4 && os.Getenv("FLIPDEPLOY_KILLS") != "all" {
+			continue
+		}
 		t.Run(c.fault+" at "+strings.TrimPrefix(c.point, "web2:"), func(t *testing.T) {
 			k.befalls(t, c, "fleet() { "+script+` "$@" >&2; }; `+c.do)
 		})
