@@ -34,7 +34,7 @@ func TestLockLostInBakeLeavesTheHostServing(t *testing.T) {
 	res, _ := during(t, s, w, func(*Rollout) (context.Context, context.Context) {
 		lock, lose := context.WithCancelCause(context.Background())
 		time.AfterFunc(10*time.Second, func() { lose(errors.New("lock lost on edge1")) })
-		return lock, context.Background()
+		return lock, lock // as the command line has it
 	})
 	want(t, "outcome", string(res.Outcome), "paused")
 	want(t, "error", res.Error, "lock lost on edge1")

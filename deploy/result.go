@@ -20,7 +20,7 @@ func (x *run) finish() Result {
 	views, dir, pause := x.hosts, x.dir, x.pause
 	x.mu.Unlock()
 
-	res.Outcome = outcomeOf(views, dir, x.Direction, x.stop.Err() != nil, pause != nil || x.ctx.Err() != nil)
+	res.Outcome = outcomeOf(views, dir, x.Direction, x.stop.Err() != nil && x.lost() == nil, pause != nil || x.ctx.Err() != nil)
 	res.Exit = res.Outcome.Exit()
 	if x.Direction == Back { // an unfinished rollout was undone
 		res.Revision, res.Previous = x.Plan.Previous, x.Plan.Revision
@@ -36,6 +36,14 @@ func (x *run) finish() Result {
 	}
 	x.explain(&res, pause)
 	return res
+}
+
+// lost is why nothing may be done any more, nil where it may, or where a signal is why.
+func (x *run) lost() error {
+	if cause := context.Cause(x.ctx); !errors.Is(cause, errGrace) && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
 }
 
 // Nothing is the result when every host that the plan has to do with runs its
@@ -165,8 +173,8 @@ func (x *run) explain(res *Result, pause error) {
 	if err == nil {
 		err = x.firstError()
 	}
-	if cause := context.Cause(x.ctx); cause != nil && !errors.Is(cause, errGrace) && !errors.Is(cause, context.Canceled) {
-		err = cause
+	if lost := x.lost(); lost != nil {
+		err = lost
 	}
 	if err == nil && res.Outcome == OutcomeInterrupted {
 		err = ErrInterrupted

@@ -151,7 +151,7 @@ func (k *killer) late(t *testing.T, point string) {
 		_ = syscall.Kill(readPID(pid), syscall.SIGCONT)
 		<-ended
 	})
-	if r.exit == 0 || !strings.Contains(r.stdout+r.stderr, "FD-FENCED") {
+	if r.exit != 3 || !strings.Contains(r.stdout, "a newer run has taken over") {
 		t.Errorf("the late command was not refused by the fence: %s", r)
 	}
 	if free > 31*time.Second {
