@@ -107,11 +107,13 @@ fd_reload() {
 	fd_was=$fd_live
 	fd_words=$(fd_nginx -s reload 2>&1) || return 1
 	fd_n=0
-	while [ "$fd_n" -lt 100 ]; do
+	while [ "$fd_n" -lt 50 ]; do
+		# The old workers close their connections now; to look at once takes CPU from that
+		# moment, in which a request may cross it.
+		sleep 0.2 2>/dev/null || { sleep 1 && fd_n=$((fd_n + 4)); }
 		fd_workers
 		fd_replaced && return 0
-		fd_n=$((fd_n + 1))
-		sleep 0.05 2>/dev/null || { sleep 1 && fd_n=$((fd_n + 19)); }
+		fd_n=$((fd_n + 2))
 	done
 	[ -n "$fd_some" ] || return 2
 }
