@@ -34,7 +34,7 @@ func (n *Nginx) Check(ctx context.Context) error {
 func (n *Nginx) checkScript(s *nginxSnapshot) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.script(nginxProbeSh+nginxCheckSh, "FD_PID", n.pidFile(), "FD_ARGS", n.arguments(s.title),
+	return n.script(nginxProbeSh+fullSh+nginxCheckSh, "FD_READ", strings.Join(slices.Sorted(maps.Keys(s.files)), "\n"), "FD_PID", n.pidFile(), "FD_ARGS", n.arguments(s.title),
 		"FD_PROBES", n.probed(), "FD_FILES", strings.Join(s.edited(), "\n"))
 }
 

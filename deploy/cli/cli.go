@@ -88,7 +88,7 @@ func (x *program) app() *ucli.App {
 		OnUsageError:   wrongUsage,
 		Flags:          append(commonFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version", Hidden: true}),
 		Commands: []*ucli.Command{
-			x.initCommand(), x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
+			x.initCommand(), x.doctorCommand(), x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
 			x.resumeCommand(), x.abandonCommand(),
 			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(),
 			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(), x.versionCommand(),
@@ -150,7 +150,7 @@ func unknownCommand(name string, commands []*ucli.Command) error {
 }
 
 // notYet are commands that hints name already.
-const notYet = "doctor report explain completion man"
+const notYet = "report explain completion man"
 
 func commandNames(commands []*ucli.Command) string {
 	var names []string

@@ -17,13 +17,7 @@ func (s *session) notes(ctx context.Context) ([]noted, error) {
 	var mu sync.Mutex
 	said := map[string][]string{}
 	err := each(s.lbs, func(b *balancer) error {
-		d, ok := b.driver.(interface {
-			Notes(ctx context.Context) ([]string, error)
-		})
-		if !ok {
-			return nil
-		}
-		texts, err := d.Notes(ctx)
+		texts, err := b.notes(ctx)
 		mu.Lock()
 		defer mu.Unlock()
 		said[b.name] = texts
@@ -36,4 +30,15 @@ func (s *session) notes(ctx context.Context) ([]noted, error) {
 		}
 	}
 	return all, err
+}
+
+// notes are what this balancer says of itself.
+func (b *balancer) notes(ctx context.Context) ([]string, error) {
+	d, ok := b.driver.(interface {
+		Notes(ctx context.Context) ([]string, error)
+	})
+	if !ok {
+		return nil, nil
+	}
+	return d.Notes(ctx)
 }

@@ -102,23 +102,12 @@ func (a *App) checkRights(ctx context.Context, s spot) error {
 	if err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
-	var user string
-	var missing, denied []string
-	for line := range strings.Lines(string(out)) {
-		switch word, rest, _ := strings.Cut(strings.TrimSpace(line), " "); word {
-		case "user":
-			user = rest
-		case "missing":
-			missing = append(missing, rest)
-		case "denied":
-			denied = append(denied, rest)
-		}
-	}
-	if len(missing) > 0 {
+	said := answers(out)
+	if missing := said["missing"]; len(missing) > 0 {
 		return newError("processes", "FD-HOST-TOOL", "install what is missing on the host",
 			"the host has no %s", strings.Join(missing, ", "))
 	}
-	return deniedError(user, denied)
+	return deniedError(strings.Join(said["user"], ""), said["denied"])
 }
 
 func (a *App) rightsVars(s spot) map[string]string {
@@ -132,6 +121,7 @@ func (a *App) rightsVars(s spot) map[string]string {
 	return map[string]string{
 		"sudo": onOff(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
 		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs,
+		"pidfile": a.cfg.PIDFile, "port": strconv.Itoa(a.cfg.Port),
 		"start": shellescape.QuoteCommand(a.cfg.Start), "stop": shellescape.QuoteCommand(a.cfg.Stop),
 	}
 }
@@ -144,7 +134,7 @@ func deniedError(user string, denied []string) error {
 		"allow them without a password: put the lines above into a file in /etc/sudoers.d, with visudo -f",
 		"sudo does not let %s run: %s", user, strings.Join(denied, "; "))
 	for _, line := range denied {
-		e.evidence = append(e.evidence, fmt.Sprintf("%s ALL=(root) NOPASSWD: %s", user, line))
+		e.evidence = append(e.evidence, SudoersLine(user, line))
 	}
 	return e
 }
