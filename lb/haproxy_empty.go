@@ -218,6 +218,23 @@ func (h *HAProxy) youngerThan(d time.Duration) bool {
 	return !h.genAt.IsZero() && time.Since(h.genAt) < d
 }
 
+// until takes step after step until one is done or failed. When ctx ends first it is
+// neither: what a step says then is no fault of it.
+func until(ctx context.Context, every time.Duration, step func(context.Context) (bool, error)) (done bool, err error) {
+	for {
+		done, err := step(ctx)
+		if done {
+			return true, nil
+		}
+		if err != nil && ctx.Err() == nil {
+			return false, err
+		}
+		if !pause(ctx, every) {
+			return false, nil
+		}
+	}
+}
+
 // pause waits one interval; false when ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)

@@ -17,19 +17,15 @@ func (h *HAProxy) Ready(ctx context.Context, act Runner, host string, say func(s
 	ctx, cancel := context.WithTimeout(ctx, h.cfg.ReadyTimeout)
 	defer cancel()
 	r := &rise{h: h, act: act, host: host, say: say, since: time.Now()}
-	for {
-		done, err := r.step(ctx)
-		if done {
-			h.forget(host)
-			return nil
-		}
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-		if !pause(ctx, h.cfg.PollEvery) {
-			return r.late(ctx)
-		}
+	done, err := until(ctx, h.cfg.PollEvery, r.step)
+	if done {
+		h.forget(host)
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	return r.late(ctx)
 }
 
 // A rise is one host on its way back.

@@ -15,18 +15,11 @@ func (n *Nginx) Ready(ctx context.Context, act Runner, host string, say func(str
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.ReadyTimeout)
 	defer cancel()
 	r := &nginxRise{n: n, act: act, host: host, say: say, since: time.Now()}
-	for {
-		done, err := r.step(ctx)
-		if done {
-			return nil
-		}
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
-		if !pause(ctx, n.cfg.PollEvery) {
-			return r.late(ctx)
-		}
+	done, err := until(ctx, n.cfg.PollEvery, r.step)
+	if done || err != nil {
+		return err
 	}
+	return r.late(ctx)
 }
 
 // A nginxRise is one host on its way back.

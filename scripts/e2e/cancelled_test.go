@@ -34,20 +34,14 @@ func some(all []string, n int) []string {
 func (k *killer) cancelled(t *testing.T, point string) {
 	next := k.next()
 	args := k.forward(t, next, "ok")
-	pid := filepath.Join(t.TempDir(), "pid")
 	var r run
 	var took time.Duration
 	w := under(t, func() {
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_, r = k.run(t, args, at(point, "echo $PID >"+pid+"; kill -INT $PID")...)
-		}()
-		await(t, "INT", func() bool { return readPID(pid) > 0 })
+		m := k.midway(t, args, point, "kill -INT $PID")
 		began := time.Now()
-		after(ended, 7500*time.Millisecond, func() { _ = syscall.Kill(readPID(pid), syscall.SIGTERM) })
-		after(ended, 2500*time.Millisecond, func() { _ = syscall.Kill(readPID(pid), syscall.SIGKILL) })
-		<-ended
+		m.unless(7500*time.Millisecond, syscall.SIGTERM)
+		m.unless(2500*time.Millisecond, syscall.SIGKILL)
+		r = <-m.ended
 		took = time.Since(began)
 		k.nothingHidden(t, next)
 		flipdeploy(t, slices.Concat([]string{"resume", "--json"}, k.other)...).want(t, 0, resumed(r))
@@ -72,18 +66,37 @@ func resumed(r run) string {
 	return "done"
 }
 
-func after(ended <-chan struct{}, d time.Duration, do func()) {
-	select {
-	case <-ended:
-	case <-time.After(d):
-		do()
-	}
+// A running is a mortal run that has come to its point.
+type running struct {
+	pid   int
+	ended chan run
 }
 
-func readPID(file string) int {
-	data, _ := os.ReadFile(file)
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(data)))
-	return pid
+// midway begins a run and returns once it is where do is done to it.
+func (k *killer) midway(t *testing.T, args []string, point, do string, more ...string) *running {
+	t.Helper()
+	pid := filepath.Join(t.TempDir(), "pid")
+	m := &running{ended: make(chan run, 1)}
+	go func() {
+		_, r := k.run(t, args, append(at(point, "echo $PID >"+pid+"; "+do), more...)...)
+		m.ended <- r
+	}()
+	await(t, point, func() bool {
+		data, _ := os.ReadFile(pid)
+		m.pid, _ = strconv.Atoi(strings.TrimSpace(string(data)))
+		return m.pid > 0
+	})
+	return m
+}
+
+// unless sends a signal when the run has not ended by then.
+func (m *running) unless(d time.Duration, sig syscall.Signal) {
+	select {
+	case r := <-m.ended:
+		m.ended <- r
+	case <-time.After(d):
+		_ = syscall.Kill(m.pid, sig)
+	}
 }
 
 // nothingHidden: no lock, and whoever is out was flipped and is marked.
@@ -130,16 +143,10 @@ func TestALateCommandIsRefused(t *testing.T) {
 func (k *killer) late(t *testing.T, point string) {
 	next := k.next()
 	args := k.forward(t, next, "ok")
-	pid := filepath.Join(t.TempDir(), "pid")
 	var r run
 	var free time.Duration
 	w := under(t, func() {
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_, r = k.run(t, args, append(at(point, "echo $PID >"+pid+"; kill -STOP $PID"), "FLIPDEPLOY_LATE=1")...)
-		}()
-		await(t, "STOP", func() bool { return readPID(pid) > 0 })
+		m := k.midway(t, args, point, "kill -STOP $PID", "FLIPDEPLOY_LATE=1")
 		began := time.Now()
 		for !lockFree(t) && time.Since(began) < time.Minute {
 			time.Sleep(200 * time.Millisecond)
@@ -148,8 +155,8 @@ func (k *killer) late(t *testing.T, point string) {
 		flipdeploy(t, slices.Concat([]string{"resume", "--json"}, k.other)...).want(t, 0, "done")
 		wantVersions(t, next)
 		noneLeft(t)
-		_ = syscall.Kill(readPID(pid), syscall.SIGCONT)
-		<-ended
+		_ = syscall.Kill(m.pid, syscall.SIGCONT)
+		r = <-m.ended
 	})
 	if r.exit != 3 || !strings.Contains(r.stdout, "a newer run has taken over") {
 		t.Errorf("the late command was not refused by the fence: %s", r)
