@@ -3,11 +3,15 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // A cell of the fault matrix: what befalls a run at a point of web2's way, by which
@@ -54,16 +58,12 @@ func faultCells() (cells []cell) {
 func TestFaultMatrix(t *testing.T) {
 	fresh(t)
 	k := newKiller(t)
-	script, err := filepath.Abs("../fleet")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for i, c := range faultCells() {
 		if i%9 != 4 && os.Getenv("FLIPDEPLOY_KILLS") != "all" {
 			continue
 		}
 		t.Run(c.fault+" at "+strings.TrimPrefix(c.point, "web2:"), func(t *testing.T) {
-			k.befalls(t, c, "fleet() { "+script+` "$@" >&2; }; `+c.do)
+			k.befalls(t, c, tool(t)+c.do)
 		})
 	}
 }
@@ -73,6 +73,7 @@ func (k *killer) befalls(t *testing.T, c cell, do string) {
 	args := k.forward(t, next, "ok")
 	var r, settled run
 	reload := strings.HasPrefix(c.fault, "HAProxy reload") // closes connections that clients keep
+	exposed := exposure(t, "web2")
 	w := underClients(t, reload, func() {
 		_, r = k.run(t, args, at(c.point, do)...)
 		for try := 0; r.exit != 0 && r.exit != 7 && try < 2 && settled.exit == 0 && settled.result == nil; try++ {
@@ -89,14 +90,18 @@ func (k *killer) befalls(t *testing.T, c cell, do string) {
 	if settled.result != nil && settled.exit != 0 && settled.exit != 7 {
 		t.Errorf("resume: %s", settled)
 	}
+	stretch := exposed()
 	switch {
 	case reload:
 		w.gentle(t)
+		if stretch > time.Second {
+			t.Errorf("web2 was in rotation for %s while it was ours", stretch)
+		}
 	case w.Load.Failed != 0 && !c.lossy:
 		t.Errorf("%d failed: %s", w.Load.Failed, strings.Join(w.Load.Texts, "\n"))
 	}
-	t.Logf("%s at %s: exit %d %v %v after %.1fs; resume %v; %d served, %d failed", c.fault, c.point, r.exit, r.result["outcome"], r.result["code"],
-		r.took.Seconds(), settled.result["outcome"], w.Load.Served, w.Load.Failed)
+	t.Logf("%s at %s: exit %d %v %v after %.1fs; resume %v; in rotation while out for at most %d ms; %d served, %d failed", c.fault, c.point, r.exit, r.result["outcome"], r.result["code"],
+		r.took.Seconds(), settled.result["outcome"], stretch.Milliseconds(), w.Load.Served, w.Load.Failed)
 	wantVersions(t, k.runs)
 	noneLeft(t)
 	if t.Failed() {
@@ -107,3 +112,108 @@ func (k *killer) befalls(t *testing.T, c cell, do string) {
 
 // takeLock ends the shell on the balancer that holds the lock.
 const takeLock = `fleet exec edge1 sh -c 'for p in /proc/[0-9]*; do [ "$(readlink $p/fd/9)" != /var/lib/flipdeploy/shop/lease ] || kill -KILL ${p#/proc/}; done'`
+
+// exposure watches a host on HAProxy, fifty times a second and not by flipdeploy, and
+// tells the longest stretch in rotation between the first and the last time that it was
+// out.
+func exposure(t *testing.T, host string) (longest func() time.Duration) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "samples")
+	script := `while sleep 0.02; do
+		exec 3<>/dev/tcp/10.77.0.2/9999 && echo "show servers state shop" >&3 && echo "$EPOCHREALTIME" $(timeout 1 cat <&3 | grep " ` + host + ` " | cut -d" " -f7)
+	done 2>/dev/null >` + file
+	cmd := exec.Command("../fleet", "run", "bash", "-c", script)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() time.Duration {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return longestIn(string(data))
+	}
+}
+
+// longestIn reads lines of a time and an admin state, 0 in rotation.
+func longestIn(samples string) (longest time.Duration) {
+	var left float64 // when it was last seen out, before it came back
+	for line := range strings.Lines(samples) {
+		var at float64
+		var state int
+		if n, _ := fmt.Sscan(line, &at, &state); n < 2 || state == 0 {
+			continue
+		}
+		if left > 0 {
+			longest = max(longest, time.Duration((at-left)*float64(time.Second)))
+		}
+		left = at
+	}
+	return longest
+}
+
+// TestAPersonMeanwhile: what a hand does to a host in the middle of a rollout stays.
+func TestAPersonMeanwhile(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	say := func(words string) string {
+		return tool(t) + `fleet exec edge1 sh -c 'echo ` + words + ` | socat - UNIX-CONNECT:/run/haproxy/admin.sock'`
+	}
+	back := func() { on(t, "edge1", "set server shop/web3 state ready") }
+
+	next := k.next()
+	var r run
+	under(t, func() {
+		_, r = k.run(t, k.forward(t, next, "ok"), at(onFlip, say("set server shop/web3 state drain"))...)
+	}).none(t, 1, 2)
+	r.want(t, 0, "done").wantPhases(t, "done", "done", "left_out", "")
+	wants(t, "web3", version(t, "web3"), "v0")
+	if state := on(t, "edge1", "show servers state shop"); !strings.Contains(state, "web3 10.77.0.13 2 8 ") {
+		t.Errorf("web3 is not as the person left it: %s", state)
+	}
+	back()
+
+	fresh(t)
+	under(t, func() {
+		_, r = k.run(t, k.forward(t, next, "ok"), at(onFlip, say("set server shop/web2 state ready"))...)
+	}).none(t, 2, 1)
+	t.Logf("a person put web2 back in the middle: exit %d %v %v, %v", r.exit, r.result["outcome"], r.result["code"], r.phases())
+	if r.phases()["web2"] != "left_out" && r.phases()["web2"] != "rolled_back" {
+		t.Errorf("web2: %s", r)
+	}
+}
+
+// TestAFullDiskMeanwhile: where nothing can be written down any more nothing is done
+// any more, and what was begun is undone.
+func TestAFullDiskMeanwhile(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	full := tool(t) + `fleet exec edge1 sh -c 'mkdir /run/full && mount -t tmpfs -o size=1m,mode=755 full /run/full && cp -a /var/lib/flipdeploy/. /run/full/ && mount --bind /run/full /var/lib/flipdeploy && dd if=/dev/zero of=/var/lib/flipdeploy/filler bs=4k 2>/dev/null; true'`
+	defer verb("exec", "edge1", "sh", "-c", "umount /var/lib/flipdeploy; umount /run/full; rmdir /run/full")
+	next := k.next()
+	var r, settled run
+	under(t, func() {
+		_, r = k.run(t, k.forward(t, next, "ok"), at(onFlip, full)...)
+		mustVerb(t, "exec", "edge1", "rm", "/var/lib/flipdeploy/filler")
+		settled = flipdeploy(t, append([]string{"resume", "--json"}, k.other...)...)
+	}).none(t, 2, 1)
+	t.Logf("the disk with the journal filled up: exit %d %v %v: %v; then resume: exit %d %v", r.exit, r.result["outcome"], r.result["code"], r.result["error"], settled.exit, settled.result["outcome"])
+	if r.exit == 0 || settled.exit != 0 && settled.exit != 7 {
+		t.Errorf("%s\n%s", r, settled)
+	}
+	mustVerb(t, "exec", "edge1", "sh", "-c", "cp -a /run/full/. /run/kept; umount /var/lib/flipdeploy; rm -rf /var/lib/flipdeploy/*; cp -a /run/kept/. /var/lib/flipdeploy/; umount /run/full; rmdir /run/full; rm -rf /run/kept")
+	noneLeft(t)
+}
+
+// tool has a shell know the fleet's script by name.
+func tool(t *testing.T) string {
+	t.Helper()
+	script, err := filepath.Abs("../fleet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "fleet() { " + script + ` "$@" >&2; }; `
+}
