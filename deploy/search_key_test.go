@@ -44,10 +44,10 @@ func (st *stage) key() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	s := st.s
-	fmt.Fprint(&h, st.left, st.d.epoch, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved))
+	fmt.Fprint(&h, st.left, st.d.epoch, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved), st.bidden.IsZero())
 	for _, n := range s.names {
 		m := s.hosts[n]
-		fmt.Fprint(&h, m.current, m.runs, m.upstart, m.life, st.d.hosts[n].verified, st.d.hosts[n].proved, m.gone, m.touched, m.fence,
+		fmt.Fprint(&h, m.current, m.runs, m.upstart, m.life, st.d.hosts[n].verified, st.d.hosts[n].proved, m.gone, m.touched, m.died > 0 && m.died < st.d.noted, m.fence,
 			st.d.intents[n], st.d.acts["forward "+n], st.d.acts["undo "+n])
 		for _, lb := range s.lbs {
 			fmt.Fprint(&h, lb.state[n], lb.mark[n], lb.epochs[n], lb.taken[n], lb.justBack(n))
@@ -87,7 +87,7 @@ func (st *stage) rested() {
 	}
 	if st.err == nil {
 		st.s.hidesNone(st.res)
-		st.s.provesAll(st.res)
+		st.d.provesAll(st.res)
 	}
 }
 
@@ -114,11 +114,18 @@ func (s *sim) hidesNone(res Result) {
 }
 
 // provesAll: who is called done runs the release that the result names, proven.
-func (s *sim) provesAll(res Result) {
+func (d *deployer) provesAll(res Result) {
+	s := d.s
 	for _, n := range s.names {
 		h, r := s.hosts[n], res.Hosts[n]
-		if res.Exit == 0 && r.Phase == Done && r.Release != h.runs && h.runs != "" {
+		if res.Exit != 0 || r.Phase != Done {
+			continue
+		}
+		if r.Release != h.runs && h.runs != "" {
 			s.violated("I7: %s is done on %q and runs %q", n, r.Release, h.runs)
+		}
+		if h.runs == "" && h.died > 0 && h.died < d.noted {
+			s.violated("I7: %s is called done, and died before the last host was finished", n)
 		}
 	}
 }

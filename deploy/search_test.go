@@ -24,6 +24,7 @@ type search struct {
 	limit  int        // of states, 0 for none
 
 	states, steps, runs, deepest int
+	astray                       int            // replays that did not come where they should
 	ends                         map[string]int // outcomes of finished runs
 	found                        []string       // the story of a broken invariant
 }
@@ -95,7 +96,7 @@ func (q *search) walk(t *testing.T, tr *trail) {
 			}
 			pick := picks[step]
 			if pick >= len(choices) {
-				st.s.violated("replay: %d choices, pick %d", len(choices), pick)
+				q.astray++
 				break
 			}
 			st.take(choices[pick])
@@ -136,7 +137,7 @@ func (q *search) judge(st *stage) {
 }
 
 func (q *search) String() string {
-	return fmt.Sprintf("%-28s %8d states %9d transitions %8d runs, deepest %d, ends %v", q.set.name, q.states, q.steps, q.runs, q.deepest, q.ends)
+	return fmt.Sprintf("%-32s %8d states %9d transitions %8d runs, %d astray, deepest %d, ends %v", q.set.name, q.states, q.steps, q.runs, q.astray, q.deepest, q.ends)
 }
 
 // A stage is one run of a search under way.
@@ -154,6 +155,7 @@ type stage struct {
 	frozen []func() // ends of deployers that were stopped, and go on as if nothing had been
 	began  time.Time
 	moved  time.Time // when something was last finished
+	bidden time.Time // when the run was told to stop
 	res    Result
 	err    error
 	ran    bool
@@ -179,9 +181,11 @@ func newStage(set faultSet, rules simRules) *stage {
 	return st
 }
 
-// searchTiming: a call takes no time; all that waits does so by the second.
-var searchTiming = Timing{Drain: 2 * time.Second, LBReady: 2 * time.Second, Host: 5 * time.Second, Progress: 11 * time.Second,
-	Poll: time.Second, BakePoll: time.Second, Sample: 5 * time.Second, Grace: 2 * time.Second, Blocked: time.Second}
+// searchTiming: a call takes no time; all that waits does so by the second, and no two
+// things are due at one moment, so that a replay goes the same way.
+var searchTiming = Timing{Drain: 2070 * time.Millisecond, LBReady: 2050 * time.Millisecond, Host: 5030 * time.Millisecond,
+	Progress: 11090 * time.Millisecond, Poll: time.Second, BakePoll: 990 * time.Millisecond, Sample: 5010 * time.Millisecond,
+	Grace: 2110 * time.Millisecond, Blocked: 1010 * time.Millisecond}
 
 // start has a deployer work.
 func (st *stage) start(d *deployer, work func(ctx, stop context.Context) (Result, error)) {
@@ -189,6 +193,7 @@ func (st *stage) start(d *deployer, work func(ctx, stop context.Context) (Result
 	stop, cancel := context.WithCancel(context.Background())
 	d.kill = kill
 	st.d, st.stop, st.ended, st.paused = d, cancel, make(chan struct{}), make(chan struct{})
+	st.bidden = time.Time{}
 	st.began, st.moved, st.ran, st.hist = time.Now(), time.Now(), true, map[string]uint64{}
 	ended := st.ended
 	go func() {
@@ -222,14 +227,18 @@ func (st *stage) settled() bool {
 		if st.isOver() {
 			return false
 		}
-		if slices.ContainsFunc(st.calls, func(c *call) bool { return c.hung.IsZero() || c.gaveUp() }) {
-			inOrder(st.calls)
-			inOrder(st.lates)
-			return true
+		if !st.bidden.IsZero() && time.Since(st.bidden) > searchTiming.Grace+1500*time.Millisecond {
+			st.s.violated("I9: still at it %s after it was told to stop", time.Since(st.bidden))
+			return false
 		}
 		if time.Since(st.moved) > searchTiming.Progress+2*searchTiming.Host+time.Minute {
 			st.s.violated("I9: no progress, and no end")
 			return false
+		}
+		if slices.ContainsFunc(st.calls, func(c *call) bool { return c.hung.IsZero() || c.gaveUp() }) {
+			inOrder(st.calls)
+			inOrder(st.lates)
+			return true
 		}
 		time.Sleep(250 * time.Millisecond)
 	}

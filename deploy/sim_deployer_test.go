@@ -18,6 +18,7 @@ type deployer struct {
 
 	intents map[string]Phase // the last of each host that it journaled
 	acts    map[string]int   // changes of each host, forward and undone
+	noted   int              // when it wrote an outcome last
 }
 
 func (s *sim) deployer(machines map[string]*simMachine, edges []*simEdge) *deployer {
@@ -60,8 +61,11 @@ func (d *deployer) Append(ctx context.Context, r Record) error {
 	}
 	c.effect = d.lbs[0].fenced(func() error {
 		d.s.records = append(d.s.records, r)
-		if r.Kind == "intent" {
+		switch r.Kind {
+		case "intent":
 			d.intents[r.Host] = r.Act
+		case "outcome":
+			d.noted = d.s.acts
 		}
 		return nil
 	})

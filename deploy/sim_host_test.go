@@ -24,6 +24,7 @@ type simMachine struct {
 	gone             bool   // unreachable
 	busy             bool   // a session of it never ends
 	touched          bool   // flipped or reloaded since it was in rotation last
+	died             int    // when it died by itself, by the fleet's count of acts
 	fence, raised    int64
 }
 
@@ -43,7 +44,10 @@ func (h *simMachine) well() bool {
 }
 
 // ends is an app that dies by itself.
-func (h *simMachine) ends() { h.becomes("") }
+func (h *simMachine) ends() {
+	h.becomes("")
+	h.died = h.s.acts
+}
 
 func (h *simMachine) becomes(release string) {
 	h.runs = release
@@ -149,7 +153,10 @@ func (h *simHost) Restore(ctx context.Context, id string) error {
 			h.upstart = ""
 		}
 		h.touched = true
-		h.becomes(id)
+		if h.runs != id || id == "" { // else it runs on, untouched
+			h.once("undo", "undone")
+			h.becomes(id)
+		}
 		return nil
 	}))
 }

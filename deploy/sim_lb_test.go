@@ -236,10 +236,10 @@ func (lb *simLB) keep(host string) (again bool, err error) {
 	switch {
 	case lb.person == host:
 		return false, &simRefusal{RefusedChanged}
-	case !held && st != StateReady && lb.mark[host] == "us":
+	case !held && st != StateReady && (lb.mark[host] == "us" || lb.s.rules.noOwner):
 		lb.left[host] = simLeft{st, lb.lives}
 		return false, nil
-	case held && st == was.state:
+	case held && st == was.state, lb.s.rules.noSurprise && st != StateReady:
 		lb.left[host] = simLeft{st, lb.lives}
 		return false, nil
 	case held && st == StateReady && lb.lives != was.lives:

@@ -55,11 +55,18 @@ func (d *deployer) settle(ctx, stop context.Context, how settling) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
+	r := d.engine(d.s.plan)
+	var early Survey
+	if d.s.rules.looksFirst {
+		early, _ = Look(ctx, r.Hosts, r.Balancers)
+	}
 	if err := d.fence(ctx, before); err != nil {
 		return Result{}, err
 	}
-	r := d.engine(d.s.plan)
 	survey, _ := Look(ctx, r.Hosts, r.Balancers)
+	if d.s.rules.looksFirst {
+		survey = early
+	}
 	if err := errors.Join(survey.Balancers(r.Balancers), d.adopt(ctx, survey)); err != nil {
 		return Result{}, err
 	}
@@ -83,7 +90,7 @@ func (d *deployer) fence(ctx context.Context, before Survey) error {
 	}
 	return everyone(d.s.names, func(name string) error {
 		h := d.hosts[name]
-		if !before.OurBusiness(d.s.plan, name) || h.gone {
+		if !before.OurBusiness(d.s.plan, name) || h.gone || d.s.rules.noHostFence {
 			return nil
 		}
 		return h.do(ctx, "fence", "", time.Millisecond, func() error {

@@ -3,7 +3,9 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -29,15 +31,29 @@ type sim struct {
 	rules  simRules
 	timing Timing
 	all    []*deployer
-	acts   map[string]int                       // of the newest deployer: changes of a host, forward and undone
+	acts   int                                  // calls that were carried out
 	park   func(context.Context, *call) error   // a search has the calls wait; else they take their time
 	strike func(c *call) simFault               // what goes wrong with a call, in place of faults
 	after  func(c *call, f simFault, err error) // told of every call that was carried out
 }
 
-// simRules are checks that the scripts on balancers and hosts make, and mutants leave out.
+// simRules are checks that balancers, hosts and deployers make, and mutants leave out.
 type simRules struct {
-	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget bool
+	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, looksFirst, noHostFence bool
+}
+
+// rulesOf are the checks that are to be left out, by name.
+func rulesOf(t testing.TB, words string) (r simRules) {
+	names := map[string]*bool{"noFence": &r.noFence, "noFloor": &r.noFloor, "noOwner": &r.noOwner, "noSurprise": &r.noSurprise,
+		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "looksFirst": &r.looksFirst, "noHostFence": &r.noHostFence}
+	for _, w := range strings.Fields(words) {
+		rule, ok := names[w]
+		if !ok {
+			t.Fatalf("no rule %q", w)
+		}
+		*rule = true
+	}
+	return r
 }
 
 type simFault int
@@ -130,6 +146,7 @@ func (s *sim) carry(c *call, f simFault) error {
 	if c.by.dead && !c.by.late {
 		return errDead
 	}
+	s.acts++
 	err := s.carried(c, f)
 	if s.after != nil {
 		s.after(c, f, err)
