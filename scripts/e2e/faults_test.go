@@ -3,13 +3,10 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -73,7 +70,6 @@ func (k *killer) befalls(t *testing.T, c cell, do string) {
 	args := k.forward(t, next, "ok")
 	var r, settled run
 	reload := strings.HasPrefix(c.fault, "HAProxy reload") // closes connections that clients keep
-	exposed := exposure(t, "web2")
 	w := underClients(t, reload, func() {
 		_, r = k.run(t, args, at(c.point, do)...)
 		for try := 0; r.exit != 0 && r.exit != 7 && try < 2 && settled.exit == 0 && settled.result == nil; try++ {
@@ -90,7 +86,7 @@ func (k *killer) befalls(t *testing.T, c cell, do string) {
 	if settled.result != nil && settled.exit != 0 && settled.exit != 7 {
 		t.Errorf("resume: %s", settled)
 	}
-	stretch := exposed()
+	stretch := w.exposed("web2")
 	switch {
 	case reload:
 		w.gentle(t)
@@ -113,44 +109,22 @@ func (k *killer) befalls(t *testing.T, c cell, do string) {
 // takeLock ends the shell on the balancer that holds the lock.
 const takeLock = `fleet exec edge1 sh -c 'for p in /proc/[0-9]*; do [ "$(readlink $p/fd/9)" != /var/lib/flipdeploy/shop/lease ] || kill -KILL ${p#/proc/}; done'`
 
-// exposure watches a host on HAProxy, fifty times a second and not by flipdeploy, and
-// tells the longest stretch in rotation between the first and the last time that it was
-// out.
-func exposure(t *testing.T, host string) (longest func() time.Duration) {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "samples")
-	script := `while sleep 0.02; do
-		exec 3<>/dev/tcp/10.77.0.2/9999 && echo "show servers state shop" >&3 && echo "$EPOCHREALTIME" $(timeout 1 cat <&3 | grep " ` + host + ` " | cut -d" " -f7)
-	done 2>/dev/null >` + file
-	cmd := exec.Command("../fleet", "run", "bash", "-c", script)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return func() time.Duration {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		_ = cmd.Wait()
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return longestIn(string(data))
-	}
-}
-
-// longestIn reads lines of a time and an admin state, 0 in rotation.
-func longestIn(samples string) (longest time.Duration) {
-	var left float64 // when it was last seen out, before it came back
-	for line := range strings.Lines(samples) {
-		var at float64
-		var state int
-		if n, _ := fmt.Sscan(line, &at, &state); n < 2 || state == 0 {
+// exposed is the longest time, as the oracle saw it, that a host served between two
+// times at which it was out.
+func (w watched) exposed(host string) (longest time.Duration) {
+	was := ""
+	var since int64
+	for _, c := range w.Oracle.Changes {
+		if c.Server != host {
 			continue
 		}
-		if left > 0 {
-			longest = max(longest, time.Duration((at-left)*float64(time.Second)))
+		if c.State == "out" && was == "serving" && since > 0 {
+			longest = max(longest, time.Duration(c.MS-since)*time.Millisecond)
 		}
-		left = at
+		if c.State == "serving" && was != "" { // it has been out before
+			since = c.MS
+		}
+		was = c.State
 	}
 	return longest
 }

@@ -245,6 +245,10 @@ type watched struct {
 		Gaps       int
 		MinServing int `json:"min_serving"`
 		MaxOut     int `json:"max_out"`
+		Changes    []struct {
+			MS            int64
+			Server, State string
+		}
 	}
 }
 
