@@ -177,7 +177,8 @@ func (n *Nginx) machineFaults(out string) Faults {
 			all = append(all, fault("FD-LB-NGINX-OPEN", "chmod o-w it", "everybody may write to %s, where nginx's configuration is", arg))
 		}
 	}
-	if len(broken) > 0 {
+	shut := strings.Contains(out, "\ncannot write ") && strings.Contains(gravest(broken), "Permission denied")
+	if len(broken) > 0 && !shut { // else it is we who may not test it, which is told already
 		all = append(all, brokenBefore(broken))
 	}
 	return all

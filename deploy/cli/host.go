@@ -158,7 +158,7 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (
 	saw.running = h.withFound(saw.running)
 	var room []error
 	if h.artifact != nil {
-		f.FreeBytes -= h.found.Bytes // it is kept beside
+		f.FreeBytes = max(0, f.FreeBytes-h.found.Bytes) // it is kept beside
 		room = h.site.Preflight(f, release(h.artifact), h.artifact)
 	}
 	return saw, errors.Join(append(room, wrong, noWay)...)
