@@ -84,7 +84,7 @@ func diagnosed() *diagnosis {
 // The words of all that can be said, in full.
 func TestDoctorsWords(t *testing.T) {
 	d := diagnosed()
-	d.fault("", &deploy.Fault{Code_: "FD-FLOOR", Err: errors.New("nobody can go"), Hint_: "more hosts"})
+	d.fault("", &deploy.Fault{Code_: "FD-FLOOR", Err: errors.New("shop: nobody can go"), Hint_: "more hosts"})
 	d.fault("web1", errors.Join(
 		&deploy.Fault{Code_: "FD-PROC-RIGHTS", Err: errors.New("sudo says no"), Hint_: "grant it", Evidence_: []string{"a line"}},
 		&deploy.Fault{Host: "web1", Code_: "FD-X", Err: errors.New("bad\x1b[31m"), Hint_: "mend it"}))

@@ -28,7 +28,8 @@ func (d *diagnosis) state(ctx context.Context) {
 	past, open, err := pastOf(ctx, there)
 	d.fault("", err)
 	if d.held = saw.holder != nil; d.held {
-		d.note("", (&state.HeldError{App: d.inv.App.Name, Balancer: d.balancerNames(), Holder: *saw.holder}).Error()+"; what follows is the fleet as it is now")
+		by := &state.HeldError{App: d.inv.App.Name, Balancer: d.balancerNames(), Holder: *saw.holder}
+		d.note("", without(by.App, by)+"; what is told is the fleet as it is now")
 	}
 	if name, f := saw.frozen(); f != nil {
 		d.fault("", &state.FrozenError{App: d.inv.App.Name, Balancer: name, Freeze: *f})

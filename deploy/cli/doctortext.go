@@ -51,7 +51,7 @@ func (d *diagnosis) sayMachines() {
 			d.sayf("%-*s  ok", wide, name)
 		}
 		for _, err := range d.faults[name] {
-			d.sayf("%-*s  %-*s  %s", wide, d.called(name), code, deploy.CodeOf(err), without(name, err))
+			d.sayf("%-*s  %-*s  %s", wide, d.called(name), code, deploy.CodeOf(err), without(d.called(name), err))
 			for _, line := range evidence(err) {
 				d.sayf("%*s  | %s", wide, "", line)
 			}
