@@ -49,7 +49,7 @@ func pass(point string) {
 	cmd := exec.Command("sh", "-c", os.Getenv("FLIPDEPLOY_DO"))
 	cmd.Env = append(os.Environ(), "PID="+strconv.Itoa(os.Getpid()))
 	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "at %s: %v: %s\n", point, err, out)
+		panic(fmt.Sprintf("at %s: %v: %s", point, err, out))
 	}
 }
 
