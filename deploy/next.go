@@ -172,7 +172,7 @@ func (v View) held() int {
 		if v.passed(h) {
 			continue
 		}
-		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown && !h.Skipped {
+		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown && !h.Skipped && !h.InPlace {
 			n++
 		}
 	}

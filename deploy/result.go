@@ -27,6 +27,11 @@ func (x *run) finish() Result {
 	}
 	x.closed = leavesNothing(res.Outcome, views, dir)
 	switch {
+	case res.Outcome == OutcomePaused && onlySkipped(views, dir) && pause == nil && x.ctx.Err() == nil:
+		// The hosts that it had came to their end, and the others are for another rollout of
+		// the same release.
+		x.closed = true
+		x.close(OutcomeDone)
 	case x.Direction == AsIs:
 		x.abandoned(&res)
 	case x.closed && x.Direction == Back && res.Outcome == OutcomeDone:
@@ -67,7 +72,7 @@ func (x *run) hostResult(v HostView) HostResult {
 	if v.Loose {
 		h.Phase = Unknown
 	}
-	if err := x.errs[v.Name]; err != nil {
+	if err := x.why(v); err != nil {
 		h.Code, h.Reason = CodeOf(err), err.Error()
 	}
 	if h.Reason == "" {
@@ -151,6 +156,19 @@ func leavesNothing(o Outcome, hosts []HostView, dir Direction) bool {
 	return true
 }
 
+// onlySkipped tells that hosts which could not be reached before the start are all
+// that is missing.
+func onlySkipped(hosts []HostView, dir Direction) bool {
+	skipped := false
+	for _, h := range hosts {
+		skipped = skipped || h.Skipped
+		if h.Failed || h.Loose || !h.Skipped && h.wanting() && !(h.InPlace && h.Phase == LeftOut) {
+			return false
+		}
+	}
+	return skipped && dir == Forward
+}
+
 func (x *run) close(o Outcome) {
 	ctx, cancel := x.kept(x.ctx)
 	defer cancel()
@@ -180,14 +198,34 @@ func (x *run) explain(res *Result, pause error) {
 		err = ErrInterrupted
 	}
 	if err == nil {
+		err = x.unasked()
+	}
+	if err == nil {
 		err = x.Plan.skipped()
 	}
 	if err != nil {
 		res.Code, res.Error, res.Hint = CodeOf(err), err.Error(), HintOf(err)
 	}
-	if next := res.Outcome.Next(x.Plan.Mode); next != "" && !x.closed {
+	next := res.Outcome.Next(x.Plan.Mode)
+	switch {
+	case x.closed && x.Direction == AsIs && !strings.Contains(res.Hint, "ready --force"):
+		res.Hint = join(res.Hint, x.readyAgain())
+	case !x.closed && next != "":
 		res.Hint = join(res.Hint, next)
 	}
+}
+
+// readyAgain is how hosts that an abandoned rollout left out return.
+func (x *run) readyAgain() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var out []string
+	for _, v := range x.hosts {
+		if v.Phase == Failed || v.Phase == Stuck || v.Phase == Unknown {
+			out = append(out, v.Name)
+		}
+	}
+	return "once well, put back with \"flipdeploy ready --force " + strings.Join(out, " ") + "\""
 }
 
 // skipped tells of the hosts that a run did without, nil when there are none.
@@ -224,6 +262,27 @@ func join(a, b string) string {
 		return b
 	}
 	return a + "; " + b
+}
+
+// why is what went wrong with a host, nil where nothing did.
+func (x *run) why(v HostView) error {
+	if err := x.errs[v.Name]; err != nil || v.Phase != Unknown || v.Skipped {
+		return err
+	}
+	return &Fault{Host: v.Name, Code_: "FD-UNKNOWN", Err: errors.New("could not be asked: nothing was done to it"),
+		Hint_: "bring it up, or end what is left of it, before anything sends it requests"}
+}
+
+// unasked is why of the first host that could not be asked.
+func (x *run) unasked() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, v := range x.hosts {
+		if err := x.why(v); err != nil && v.Phase == Unknown {
+			return err
+		}
+	}
+	return nil
 }
 
 // firstError is the error of the first host, in plan order, that failed for a

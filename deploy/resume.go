@@ -17,12 +17,12 @@ func (s Survey) Resume(p Plan) []HostView {
 		switch {
 		case h.Skip != "": // nothing was done to it
 			v.Phase = Pending
-		case h.InPlace: // it stays out, whatever it runs
-			v.Phase, v.InPlace, v.Changed = LeftOut, true, has || !seen
-		case h.Out != "":
+		case h.Out != "" && !h.InPlace:
 			v.Phase = LeftOut
 		case !seen: // not reached, or no longer in the inventory
-			v.Phase, v.Changed, v.Release = Unknown, true, h.From
+			v.Phase, v.InPlace, v.Changed, v.Release = Unknown, h.InPlace, true, h.From
+		case h.InPlace: // it stays out, whatever it runs
+			v.Phase, v.InPlace, v.Changed = LeftOut, true, has
 		case ours && !s.InRotation(h.Name):
 			v.Phase, v.Changed = Failed, true
 		case s.outOf(h.Name) != "":
@@ -46,6 +46,8 @@ func (s Survey) Onward(p Plan, done map[string]bool) []HostView {
 		switch {
 		case v.InPlace && v.Phase == LeftOut:
 			v.Phase = s.onwardInPlace(h, restarted)
+		case v.Phase == Done && s.Running[h.Name].Release != h.To: // its link was there before us, or it died since
+			v.Phase = Staged
 		case v.Phase != RolledBack:
 		case !v.Changes || restarted:
 			v.Phase = Done
@@ -58,11 +60,8 @@ func (s Survey) Onward(p Plan, done map[string]bool) []HostView {
 
 // onwardInPlace: only where process and disk agree on the release is the host done.
 func (s Survey) onwardInPlace(h PlannedHost, restarted bool) Phase {
-	r, runs := s.Running[h.Name]
-	current, points := s.Current[h.Name]
+	r, current := s.Running[h.Name], s.Current[h.Name]
 	switch {
-	case !runs || !points:
-		return Unknown
 	case restarted, h.Changes() && !h.Again && r.Release == h.To && current == h.To:
 		return LeftOut
 	}
@@ -74,8 +73,11 @@ func (s Survey) onwardInPlace(h PlannedHost, restarted bool) Phase {
 func (s Survey) Left(p Plan) []HostView {
 	views := s.Resume(p)
 	for i := range views {
-		if views[i].Phase == RolledBack {
-			views[i].Phase = Done
+		switch v := &views[i]; {
+		case v.Phase == RolledBack:
+			v.Phase = Done
+		case v.InPlace: // out before the rollout came, and not by it
+			v.Phase = LeftOut
 		}
 	}
 	return views

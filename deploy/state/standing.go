@@ -13,14 +13,21 @@ type Standing struct {
 // Standing reads what was written since the last plan.
 func (j *Journal) Standing() Standing {
 	s := Standing{Done: map[string]bool{}, Failed: map[string]bool{}}
+	left := false // by an abandon, which was not: what it put back is as it was, and not done
 	for _, r := range j.Records {
-		switch {
-		case r.Kind == "plan":
-			s = Standing{Done: map[string]bool{}, Failed: map[string]bool{}}
-		case r.Kind == "turn":
-			s.Turned = r.Outcome
-		case r.Kind == "outcome":
-			s.enter(r)
+		switch r.Kind {
+		case "plan":
+			s, left = Standing{Done: map[string]bool{}, Failed: map[string]bool{}}, false
+		case "abandon":
+			left = true
+		case "resume", "rollback":
+			left = false
+		case "turn":
+			s.Turned, left = r.Outcome, false
+		case "outcome":
+			if !left {
+				s.enter(r)
+			}
 		}
 	}
 	return s
