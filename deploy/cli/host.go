@@ -27,6 +27,7 @@ type host struct {
 	kept     bool      // found is a release by now
 	binary   string    // with replace: what is renamed over
 	noUndo   bool      // nobody wants a way back
+	gone     string    // what to do where a release is gone; "": what is usual
 }
 
 var _ deploy.Host = (*host)(nil)
@@ -105,11 +106,14 @@ func (h *host) has(ctx context.Context, r deploy.Release) error {
 	if r.ID == h.found.ID {
 		return nil
 	}
+	if r.ID == site.Unmanaged {
+		return h.noWayBack("it was not kept")
+	}
 	if there, err := h.site.Has(ctx, r.ID); there || err != nil {
 		return err
 	}
 	return &deploy.Fault{Code_: "FD-RELEASE-GONE", Err: fmt.Errorf("release %s is not here (any more)", r.ID),
-		Hint_: "give the file it was made from with --artifact PATH, or go back to another revision with --to"}
+		Hint_: or(h.gone, "give the file it was made from with --artifact PATH, or go back to another revision with --to")}
 }
 
 // fence reads the highest epoch that acted here; the preflight has seen it, if

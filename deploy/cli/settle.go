@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
@@ -43,14 +44,29 @@ func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open
 		return deploy.Result{}, &unfinishedError{plan: &open.Plan, where: standing(survey, s.order())}
 	}
 	if o.mode == deploy.ModeRollback {
-		if o.to != "" || o.steps > 1 || o.artifact != "" {
+		if o.to != "" || o.steps > 1 {
 			return deploy.Result{}, usage("rollout %s is unfinished: settle it with \"flipdeploy rollback\" alone first", open.Rollout)
 		}
-		if o.parallel != "" {
-			open.Parallel = max(1, s.inv.Rollout.Parallel.Resolve(len(open.Hosts), false))
-		}
+		o.instead(&open.Plan, s.inv.Rollout)
 	}
 	return s.settle(ctx, held, open, how, art)
+}
+
+// instead puts the numbers that a person gave with a rollback in the place of those of
+// the rollout that it undoes.
+func (o rolloutOptions) instead(p *deploy.Plan, r inventory.Rollout) {
+	if o.parallel != "" {
+		p.Parallel = max(1, r.Parallel.Resolve(len(p.Hosts), false))
+	}
+	if o.minServing != "" {
+		p.MinServing = r.MinServing.Resolve(len(p.Hosts), true)
+	}
+	if o.bake != "" {
+		p.Bake = r.Bake
+	}
+	if o.downtime {
+		p.Parallel, p.MinServing = 1, 0
+	}
 }
 
 // settled tells that an unfinished rollout is one no more.
@@ -124,10 +140,8 @@ func (s *session) settle(ctx, held context.Context, open *openRun, how settling,
 	r := p.rollout
 	r.Journal, r.Paused = s.book, s.lease.Paused()
 	said := course(open, how, r, survey)
-	if r.Direction == deploy.Forward && !r.Turned {
-		if err := p.stageLeft(ctx, s); err != nil {
-			return deploy.Result{}, err
-		}
+	if err := p.stageLeft(ctx, s); err != nil {
+		return deploy.Result{}, err
 	}
 	if err := s.noteSettling(held, open, how); err != nil {
 		return deploy.Result{}, err
@@ -192,18 +206,38 @@ func (s *session) noteSettling(ctx context.Context, open *openRun, how settling)
 	return s.book.Append(ctx, r)
 }
 
-// stageLeft makes sure that hosts which are still to change have their release.
+// stageLeft makes sure that hosts which are still to change have the release that they
+// are to run, before the first of them is drained.
 func (p *prepared) stageLeft(ctx context.Context, s *session) error {
-	todo := map[string]bool{}
-	for _, v := range p.rollout.Start {
-		todo[v.Name] = v.Changes && (v.Phase == deploy.Staged || v.Phase == deploy.Failed)
+	todo, gone := toStage(p.rollout)
+	for _, h := range s.hosts {
+		h.gone = gone
 	}
 	left := *p
 	left.rollout = &deploy.Rollout{Plan: p.rollout.Plan}
-	left.rollout.Plan.Hosts = slices.DeleteFunc(slices.Clone(p.rollout.Plan.Hosts), func(h deploy.PlannedHost) bool { return !todo[h.Name] })
+	left.rollout.Plan.Hosts = todo
 	err := left.stage(ctx, s)
 	p.sent = left.sent
 	return err
+}
+
+// toStage are those hosts, and what to do where a release is gone.
+func toStage(r *deploy.Rollout) (todo []deploy.PlannedHost, gone string) {
+	back := r.Direction == deploy.Back || r.Turned
+	for i, h := range r.Plan.Hosts {
+		v := r.Start[i]
+		switch {
+		case back && v.Changed && h.From != "" && (v.Phase == deploy.Failed || v.Phase == deploy.Done && !v.Fresh || v.Phase == deploy.LeftOut && v.InPlace):
+			h.To, h.Again = h.From, true
+			todo = append(todo, h)
+		case !back && r.Direction == deploy.Forward && v.Changes && (v.Phase == deploy.Staged || v.Phase == deploy.Failed):
+			todo = append(todo, h)
+		}
+	}
+	if back {
+		return todo, "give the file it was made from with --artifact PATH, or close the rollout with \"flipdeploy abandon\""
+	}
+	return todo, "give the file it was made from with --artifact PATH, or go back with \"flipdeploy rollback\""
 }
 
 // adopt takes the marks of this rollout over into our epoch, and drops those of
