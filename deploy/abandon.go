@@ -14,7 +14,12 @@ func (l *life) asIs(ctx context.Context) ending {
 	defer cancel()
 	release, err := l.standsOn(ctx)
 	if err == nil {
-		err = l.holding(ctx, func(ctx context.Context) error { return l.verify(ctx, release) })
+		err = l.holding(ctx, func(ctx context.Context) error {
+			if err := l.onlyThat(ctx, release); err != nil {
+				return err
+			}
+			return l.verify(ctx, release)
+		})
 	}
 	if err == nil {
 		l.runs = release
@@ -54,6 +59,21 @@ func (l *life) standsOn(ctx context.Context) (string, error) {
 		return r.Release, err
 	}
 	return r.Release, l.host.Flip(ctx, r.Release)
+}
+
+// onlyThat ends what a reload of an earlier run left half way, which might take over
+// later. A host that serves on any balancer is not touched.
+func (l *life) onlyThat(ctx context.Context, release string) error {
+	if l.keptOut(ctx) != nil {
+		return nil
+	}
+	if err := l.intent(ctx, Reloading, release); err != nil {
+		return err
+	}
+	if err := l.host.Restore(ctx, release); err != nil {
+		return fault(l.host.Name(), Reloading, err)
+	}
+	return nil
 }
 
 // abandonedOutcome: a host that is still out needs a person.

@@ -27,16 +27,30 @@ func (l *life) holding(ctx context.Context, work func(context.Context) error) er
 
 func (l *life) watch(ctx context.Context, b Balancer, cancel context.CancelCauseFunc) {
 	for tick(ctx, l.run.Timing.Poll) {
-		again, err := b.Hold(ctx, l.host.Name())
-		switch {
-		case again:
-			l.run.warn(l.host.Name(), b.Name(), "FD-LB-FORGOT", "the balancer restarted and forgot that the host is out: taken out again")
-		case refusal(err) != "":
+		if err := l.keep(ctx, b); refusal(err) != "" {
 			cancel(err)
 			return
 		}
 		// A balancer that cannot be asked is asked again; it cannot change by our hand.
 	}
+}
+
+// keep has the balancer keep the host out.
+func (l *life) keep(ctx context.Context, b Balancer) error {
+	again, err := b.Hold(ctx, l.host.Name())
+	if again {
+		l.run.warn(l.host.Name(), b.Name(), "FD-LB-FORGOT", "the balancer restarted and forgot that the host is out: taken out again")
+	}
+	return err
+}
+
+// heldStill looks again at a host that nobody watched for a while, unless it is on its
+// way back.
+func (l *life) heldStill(ctx context.Context) error {
+	if l.readied || l.restored {
+		return nil
+	}
+	return everywhere(l.lbs, func(b Balancer) error { return l.keep(ctx, b) })
 }
 
 // tick waits one interval; false when ctx ended first.

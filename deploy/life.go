@@ -44,7 +44,7 @@ func (l *life) forward(ctx context.Context) ending {
 	if l.held {
 		l.changed = true // as far as anybody knows
 		if err := l.retake(ctx); err != nil {
-			return l.notRetaken(err)
+			return l.notRetaken(ctx, err)
 		}
 	} else if err := l.takeOut(ctx); err != nil {
 		return l.notTaken(err)
@@ -277,7 +277,7 @@ func (l *life) back(ctx context.Context) ending {
 	defer cancel()
 	if l.held {
 		if err := l.retake(ctx); err != nil {
-			return l.notRetaken(err)
+			return l.notRetaken(ctx, err)
 		}
 		return l.undo(ctx)
 	}

@@ -3,15 +3,24 @@ package deploy
 import (
 	"context"
 	"maps"
-	"sync"
 	"time"
 )
 
 // A mark takes a slot, also one that should be gone: marks that a balancer did not
 // remove from hosts in rotation are remembered, and removed before the next claim.
 type leftMarks struct {
-	mu    sync.Mutex
+	turn  chan struct{} // one at a time; no mutex, as balancers are asked meanwhile
 	hosts map[string]bool
+}
+
+func newLeftMarks() leftMarks {
+	return leftMarks{make(chan struct{}, 1), map[string]bool{}}
+}
+
+// mine waits for the turn, which ends with the returned function.
+func (m leftMarks) mine() (done func()) {
+	m.turn <- struct{}{}
+	return func() { <-m.turn }
 }
 
 // unmark removes our marks from a host that is in rotation, at the latest before
@@ -19,11 +28,7 @@ type leftMarks struct {
 func (l *life) unmark(ctx context.Context) error {
 	err := l.unclaim(ctx)
 	if err != nil {
-		l.run.marked.mu.Lock()
-		defer l.run.marked.mu.Unlock()
-		if l.run.marked.hosts == nil {
-			l.run.marked.hosts = map[string]bool{}
-		}
+		defer l.run.marked.mine()()
 		l.run.marked.hosts[l.host.Name()] = true
 	}
 	return err
@@ -32,8 +37,7 @@ func (l *life) unmark(ctx context.Context) error {
 // sweep removes the marks that were left, but for those of a host that is to be
 // claimed again. What a balancer does not take yet is left for the next claim.
 func (x *run) sweep(ctx context.Context, claims string) {
-	x.marked.mu.Lock()
-	defer x.marked.mu.Unlock()
+	defer x.marked.mine()()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	delete(x.marked.hosts, claims)

@@ -112,8 +112,13 @@ func (l *life) retake(ctx context.Context) error {
 }
 
 // notRetaken: the host stays out, as the earlier run left it.
-func (l *life) notRetaken(err error) ending {
+func (l *life) notRetaken(ctx context.Context, err error) ending {
 	l.changed = true
+	if refusal(err) == RefusedFloor {
+		if e, ok := l.stepBack(ctx); ok {
+			return e
+		}
+	}
 	switch reason := refusal(err); {
 	case reason == RefusedFloor || reason == RefusedBudget:
 		return ending{phase: Failed, changed: true, blocked: true, err: err}
@@ -121,4 +126,29 @@ func (l *life) notRetaken(err error) ending {
 		return ending{phase: Failed, changed: true, pause: true, err: err}
 	}
 	return l.notUndone(err)
+}
+
+// stepBack returns a host that an earlier run left out on some balancers, and that may
+// not leave the others now, with the release that it runs: two such hosts, each in
+// rotation where the other is out, would wait for each other for ever.
+func (l *life) stepBack(ctx context.Context) (e ending, ok bool) {
+	r, err := l.host.Running(ctx)
+	current, wrong := l.host.Current(ctx)
+	if err != nil || wrong != nil || r.Release == "" || current != r.Release || l.keptOut(ctx) == nil {
+		return e, false
+	}
+	if l.verify(ctx, current) != nil || l.intent(ctx, Readying, current) != nil || l.ready(ctx) != nil {
+		return e, false
+	}
+	switch {
+	case current == l.plan.To && l.plan.To != l.plan.From:
+		e = ending{phase: Done, runs: current, changed: true}
+	case l.run.turned():
+		e = ending{phase: RolledBack, runs: current, tried: true}
+	default:
+		return ending{phase: Staged, runs: current}, true
+	}
+	l.phase(e.phase, RevisionOf(current))
+	l.outcome(ctx, e.phase, current, "")
+	return e, true
 }

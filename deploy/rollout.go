@@ -87,7 +87,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	stop, cancelStop := context.WithCancel(stop)
 	defer cancelStop()
 	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
-		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now()}
+		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
 	if r.Turned {
 		x.dir = Back

@@ -23,7 +23,9 @@ func (l *life) undo(ctx context.Context) ending {
 			return ending{phase: RolledBack, runs: l.runs, tried: true}
 		}
 		if unreachable(err) && l.run.ctx.Err() == nil && tick(ctx, 2*time.Second) {
-			continue
+			if err = l.heldStill(ctx); refusal(err) == "" {
+				continue
+			}
 		}
 		return l.notUndone(err)
 	}
