@@ -124,7 +124,7 @@ func (d *deployer) provesAll(res Result) {
 		if r.Release != h.runs && h.runs != "" {
 			s.violated("I7: %s is done on %q and runs %q", n, r.Release, h.runs)
 		}
-		if h.runs == "" && h.died > 0 && h.died < d.noted {
+		if !d.leaves && h.runs == "" && h.died > 0 && h.died < d.noted {
 			s.violated("I7: %s is called done, and died before the last host was finished", n)
 		}
 	}

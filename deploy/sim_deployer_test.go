@@ -15,6 +15,9 @@ type deployer struct {
 	dead  bool // killed: nothing that it still asks for is done,
 	late  bool // but for what was on its way
 	kill  context.CancelCauseFunc
+	emit  func(Event)
+
+	leaves bool // it abandons
 
 	intents map[string]Phase // the last of each host that it journaled
 	acts    map[string]int   // changes of each host, forward and undone
@@ -93,7 +96,13 @@ func (d *deployer) engine(p Plan) *Rollout {
 		hosts[n], carries[n] = d.hosts[n], lbs
 	}
 	return &Rollout{Plan: p, Hosts: hosts, Balancers: lbs, Carries: carries, Checker: d, Journal: d, Timing: s.timing,
-		Emit: func(e Event) { s.events = append(s.events, e) }}
+		Emit: func(e Event) {
+			if d.emit != nil {
+				d.emit(e)
+				return
+			}
+			s.events = append(s.events, e)
+		}}
 }
 
 // planned is a plan to bring release onto all hosts of the simulation.

@@ -24,7 +24,8 @@ type simMachine struct {
 	gone             bool   // unreachable
 	busy             bool   // a session of it never ends
 	touched          bool   // flipped or reloaded since it was in rotation last
-	died             int    // when it died by itself, by the fleet's count of acts
+	diedAt           time.Time
+	died             int // when it died by itself, by the fleet's count of acts
 	fence, raised    int64
 }
 
@@ -46,12 +47,22 @@ func (h *simMachine) well() bool {
 // ends is an app that dies by itself.
 func (h *simMachine) ends() {
 	h.becomes("")
-	h.died = h.s.acts
+	h.died, h.diedAt = h.s.acts, time.Now()
 }
 
 func (h *simMachine) becomes(release string) {
 	h.runs = release
 	h.life++
+	h.weighed()
+}
+
+// weighed keeps the count of a large fleet.
+func (h *simMachine) weighed() {
+	if h.well() {
+		delete(h.s.unwell, h.name)
+	} else {
+		h.s.unwell[h.name] = true
+	}
 }
 
 func (h *simHost) do(ctx context.Context, op, arg string, d time.Duration, effect func() error) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,6 +16,7 @@ type simEdge struct {
 	mark          map[string]string
 	epochs        map[string]int64 // epoch of the mark
 	fence, raised int64            // raised is what fence would be without mutants
+	up            int              // in rotation
 	lives         int              // grows when it restarts and forgets
 	taken         map[string]bool  // by a person, since the run began
 	back          map[string]time.Time
@@ -37,12 +37,34 @@ type simLeft struct {
 
 func (e *simEdge) serving() int {
 	n := 0
+	if len(e.s.names) > large { // counted as it changes
+		n = e.up
+		for name := range e.s.unwell {
+			if e.state[name] == StateReady {
+				n--
+			}
+		}
+		return n
+	}
 	for _, name := range e.s.names {
 		if e.state[name] == StateReady && e.s.hosts[name].well() {
 			n++
 		}
 	}
 	return n
+}
+
+// large fleets are counted as they change.
+const large = 16
+
+func (e *simEdge) set(host string, st State) {
+	if e.state[host] == StateReady {
+		e.up--
+	}
+	if st == StateReady {
+		e.up++
+	}
+	e.state[host] = st
 }
 
 // marked counts our marks, but those of hosts that make room.
@@ -60,13 +82,15 @@ func (e *simEdge) marked(beside []string) int {
 
 // takes is a person who takes a host out, on the balancer's own socket.
 func (e *simEdge) takes(host string) {
-	e.state[host], e.taken[host] = StateMaint, true
+	e.set(host, StateMaint)
+	e.taken[host] = true
 	delete(e.back, host)
 }
 
 // gives is a person who puts a host back.
 func (e *simEdge) gives(host string) {
-	e.state[host], e.back[host] = StateReady, time.Now()
+	e.set(host, StateReady)
+	e.back[host] = time.Now()
 	delete(e.taken, host)
 }
 
@@ -191,7 +215,7 @@ func (lb *simLB) leaves(host string) {
 	if h.well() && lb.serving()-1 < lb.s.plan.MinServing {
 		lb.s.violated("I1: %s was drained on %s, where %d serve now", host, lb.name, lb.serving()-1)
 	}
-	lb.state[host] = StateDrain
+	lb.set(host, StateDrain)
 	delete(lb.back, host)
 	lb.left[host] = simLeft{StateDrain, lb.lives}
 }
@@ -210,7 +234,8 @@ func (lb *simLB) Empty(ctx context.Context, host string, _ func(string)) error {
 			return nil
 		}
 		return lb.owned(host, func() error {
-			lb.state[host], lb.left[host] = StateMaint, simLeft{StateMaint, lb.lives}
+			lb.set(host, StateMaint)
+			lb.left[host] = simLeft{StateMaint, lb.lives}
 			return nil
 		})()
 	})
@@ -244,7 +269,8 @@ func (lb *simLB) keep(host string) (again bool, err error) {
 		return false, nil
 	case held && st == StateReady && lb.lives != was.lives:
 		return true, lb.owned(host, func() error {
-			lb.state[host], lb.left[host] = was.state, simLeft{was.state, lb.lives}
+			lb.set(host, was.state)
+			lb.left[host] = simLeft{was.state, lb.lives}
 			delete(lb.back, host)
 			return nil
 		})()
@@ -276,7 +302,7 @@ func (lb *simLB) returns(host string) {
 	if lb.state[host] != StateReady {
 		h.intended("ready", Readying)
 	}
-	lb.state[host] = StateReady
+	lb.set(host, StateReady)
 	delete(lb.left, host)
 	h.touched = false
 }
@@ -294,7 +320,7 @@ func (lb *simLB) GiveBack(ctx context.Context, host string) error {
 			if h := lb.s.hosts[host]; h.touched && h.runs != "" {
 				lb.s.violated("I4: %s was changed and is given back as it is", host)
 			}
-			lb.state[host] = StateReady
+			lb.set(host, StateReady)
 			delete(lb.left, host)
 			return nil
 		})()
@@ -303,67 +329,4 @@ func (lb *simLB) GiveBack(ctx context.Context, host string) error {
 
 func (lb *simLB) Counters(ctx context.Context, host string) (c Counters, err error) {
 	return c, lb.do(ctx, "counters", host, time.Millisecond, func() error { return nil })
-}
-
-// A simSwapper is a balancer that reloads at every change.
-type simSwapper struct{ *simLB }
-
-func (lb *simSwapper) Swap(ctx context.Context, back, out []string, b Budget) error {
-	all := strings.Join(append(slices.Clone(back), out...), "+")
-	return lb.do(ctx, "swap", all, 300*time.Millisecond, lb.fenced(func() error { return lb.change(back, out, b) }))
-}
-
-func (lb *simSwapper) change(back, out []string, b Budget) error {
-	if err := lb.maySwap(back, out, b); err != nil {
-		return err
-	}
-	lb.s.reloads++
-	for _, h := range back {
-		lb.returns(h)
-	}
-	for _, h := range out {
-		lb.leaves(h)
-	}
-	return nil
-}
-
-func (lb *simSwapper) maySwap(back, out []string, b Budget) error {
-	serving := lb.serving()
-	for _, h := range append(slices.Clone(back), out...) {
-		if err := lb.owned(h, func() error { return nil })(); err != nil {
-			return err
-		}
-	}
-	for _, h := range back {
-		if lb.state[h] != StateReady {
-			if _, err := lb.keep(h); err != nil {
-				return err
-			}
-			if lb.s.hosts[h].well() {
-				serving++
-			}
-		}
-	}
-	lowers := false
-	for _, h := range out {
-		if err := lb.mayLeave(h); err != nil {
-			return err
-		}
-		if lb.lowers(h) {
-			serving--
-			lowers = true
-		}
-	}
-	if lowers && serving < b.MinServing && !lb.s.rules.noFloor {
-		return &simRefusal{RefusedFloor}
-	}
-	return nil
-}
-
-func (lb *simSwapper) Drain(context.Context, string, Budget) error {
-	return errors.New("hosts leave such a balancer by waves")
-}
-
-func (lb *simSwapper) Ready(context.Context, string, func(string)) error {
-	return errors.New("hosts return to such a balancer by waves")
 }

@@ -12,7 +12,7 @@ func (s *sim) violated(format string, args ...any) {
 // check holds what must be true after every effect.
 func (s *sim) check(c *call) {
 	names := s.names
-	if len(names) > 16 { // of a large fleet, what the call was about
+	if len(names) > large { // of a large fleet, what the call was about
 		names = []string{c.host}
 	}
 	for _, lb := range s.lbs {
@@ -84,6 +84,7 @@ func (e *simEdge) justBack(host string) bool {
 func (e *simEdge) proven(h *simHost) {
 	switch {
 	case e.state[h.name] == StateReady:
+	case h.runs == "" && h.died > 0 && time.Since(h.diedAt) < time.Second: // just now, after it was asked last
 	case h.verified != h.life+1:
 		e.s.violated("I4: %s is put back and was not found healthy since its last change in this run", h.name)
 	case h.proved != h.life+1:

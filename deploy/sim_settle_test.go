@@ -144,6 +144,7 @@ func (d *deployer) course(r *Rollout, survey Survey, how settling) Record {
 	}
 	switch {
 	case how == leave:
+		d.leaves = true
 		r.Direction, r.Start = AsIs, survey.Left(r.Plan)
 	case r.Plan.Mode == ModeRollback:
 		r.Start = survey.Onward(r.Plan, st.done)

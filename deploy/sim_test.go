@@ -31,9 +31,11 @@ type sim struct {
 	rules  simRules
 	timing Timing
 	all    []*deployer
+	unwell map[string]bool                      // of a large fleet
 	acts   int                                  // calls that were carried out
 	park   func(context.Context, *call) error   // a search has the calls wait; else they take their time
 	strike func(c *call) simFault               // what goes wrong with a call, in place of faults
+	jitter func(c *call) time.Duration          // how long a call takes, in place of what it says
 	after  func(c *call, f simFault, err error) // told of every call that was carried out
 }
 
@@ -88,7 +90,7 @@ type call struct {
 }
 
 func newSim(n, lbs int, release string) *sim {
-	s := &sim{hosts: map[string]*simHost{},
+	s := &sim{hosts: map[string]*simHost{}, unwell: map[string]bool{},
 		faults: func(string, string) simFault { return fine }}
 	machines := map[string]*simMachine{}
 	for i := range n {
@@ -102,7 +104,7 @@ func newSim(n, lbs int, release string) *sim {
 		e := &simEdge{s: s, name: fmt.Sprintf("edge%d", i+1), state: map[string]State{}, mark: map[string]string{},
 			epochs: map[string]int64{}, taken: map[string]bool{}, back: map[string]time.Time{}, lives: 1}
 		for _, h := range s.names {
-			e.state[h] = StateReady
+			e.set(h, StateReady)
 		}
 		edges = append(edges, e)
 	}
@@ -119,6 +121,9 @@ func (c *call) do(ctx context.Context) error {
 	}
 	if s.park != nil {
 		return s.park(ctx, c)
+	}
+	if s.jitter != nil {
+		c.takes = s.jitter(c)
 	}
 	if c.takes > 0 && !tick(ctx, c.takes) && !c.late() {
 		return ctx.Err()
