@@ -164,7 +164,7 @@ func (h *simHost) Restore(ctx context.Context, id string) error {
 			h.upstart = ""
 		}
 		h.touched = true
-		if h.runs != id || id == "" { // else it runs on, untouched
+		if h.runs != id { // else it is so already
 			h.once("undo", "undone")
 			h.becomes(id)
 		}
