@@ -50,15 +50,12 @@ type choice struct {
 // choices are what may happen next, the ordinary first. None is left when the run has
 // come to its end.
 func (st *stage) choices() []choice {
-	for !st.settled() {
+	if !st.settled() {
 		if len(st.s.broken) > 0 || !st.ran {
 			return nil
 		}
 		st.ran = false
-		if all := st.ways(); len(all) > 0 {
-			return all
-		}
-		return nil
+		return st.ways()
 	}
 	if c := st.alone(); c != nil {
 		return append([]choice{st.carry(c, fine)}, st.faulty(c)...)
