@@ -14,12 +14,10 @@ func (l *life) asIs(ctx context.Context) ending {
 	defer cancel()
 	release, err := l.standsOn(ctx)
 	if err == nil {
-		err = l.holding(ctx, func(ctx context.Context) error {
-			if err := l.onlyThat(ctx, release); err != nil {
-				return err
-			}
-			return l.verify(ctx, release)
-		})
+		err = l.onlyThat(ctx, release)
+	}
+	if err == nil {
+		err = l.holding(ctx, func(ctx context.Context) error { return l.verify(ctx, release) })
 	}
 	if err == nil {
 		l.runs = release
@@ -62,18 +60,27 @@ func (l *life) standsOn(ctx context.Context) (string, error) {
 }
 
 // onlyThat ends what a reload of an earlier run left half way, which might take over
-// later. A host that serves on any balancer is not touched.
+// later. A host that serves on some balancer and may not leave it is not touched.
 func (l *life) onlyThat(ctx context.Context, release string) error {
 	if l.keptOut(ctx) != nil {
+		switch err := l.retake(ctx); refusal(err) {
+		case RefusedFloor, RefusedBudget:
+			return nil
+		default:
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return l.holding(ctx, func(ctx context.Context) error {
+		if err := l.intent(ctx, Reloading, release); err != nil {
+			return err
+		}
+		if err := l.host.Restore(ctx, release); err != nil {
+			return fault(l.host.Name(), Reloading, err)
+		}
 		return nil
-	}
-	if err := l.intent(ctx, Reloading, release); err != nil {
-		return err
-	}
-	if err := l.host.Restore(ctx, release); err != nil {
-		return fault(l.host.Name(), Reloading, err)
-	}
-	return nil
+	})
 }
 
 // abandonedOutcome: a host that is still out needs a person.

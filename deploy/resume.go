@@ -98,6 +98,9 @@ func (s Survey) ownedBy(rollout, host string) bool {
 // retake takes hold of a host that an earlier run of this rollout left out: it is
 // drained where it is not out, and empty everywhere.
 func (l *life) retake(ctx context.Context) error {
+	if l.run.crowded() && l.keptOut(ctx) != nil {
+		return errCrowded
+	}
 	l.phase(Draining, "left out by an earlier run")
 	if err := l.record(ctx, "intent", Draining, "", "undo"); err != nil {
 		return err
@@ -114,7 +117,7 @@ func (l *life) retake(ctx context.Context) error {
 // notRetaken: the host stays out, as the earlier run left it.
 func (l *life) notRetaken(ctx context.Context, err error) ending {
 	l.changed = true
-	if refusal(err) == RefusedFloor {
+	if why := refusal(err); why == RefusedFloor || why == RefusedBudget {
 		if e, ok := l.stepBack(ctx); ok {
 			return e
 		}
@@ -137,6 +140,7 @@ func (l *life) stepBack(ctx context.Context) (e ending, ok bool) {
 	if err != nil || wrong != nil || r.Release == "" || current != r.Release || l.keptOut(ctx) == nil {
 		return e, false
 	}
+	l.runs = current
 	if l.verify(ctx, current) != nil || l.intent(ctx, Readying, current) != nil || l.ready(ctx) != nil {
 		return e, false
 	}
@@ -152,3 +156,20 @@ func (l *life) stepBack(ctx context.Context) (e ending, ok bool) {
 	l.outcome(ctx, e.phase, current, "")
 	return e, true
 }
+
+// crowded tells that an earlier run left more hosts out, each on some balancer, than may
+// be out on all of them.
+func (x *run) crowded() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return View{Hosts: x.hosts}.held() > x.Plan.Parallel
+}
+
+var errCrowded = &crowd{}
+
+type crowd struct{}
+
+func (*crowd) Error() string   { return "too many hosts were left out to take this one out everywhere" }
+func (*crowd) Refusal() string { return RefusedBudget }
+func (*crowd) Code() string    { return "FD-BUDGET" }
+func (*crowd) Hint() string    { return "it goes on when another host has returned" }

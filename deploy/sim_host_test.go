@@ -158,7 +158,9 @@ func (h *simHost) is(id string) error {
 
 func (h *simHost) Restore(ctx context.Context, id string) error {
 	return h.do(ctx, "restore", id, 100*time.Millisecond, h.fenced(func() error {
-		h.guarded("restore", Reloading)
+		if h.runs != id || h.upstart != "" {
+			h.guarded("restore", Reloading)
+		}
 		h.restores++
 		if !h.s.rules.keepsUpstarts {
 			h.upstart = ""

@@ -216,6 +216,7 @@ func (lb *simLB) leaves(host string) {
 		lb.s.violated("I1: %s was drained on %s, where %d serve now", host, lb.name, lb.serving()-1)
 	}
 	lb.set(host, StateDrain)
+	h.touched = false
 	delete(lb.back, host)
 	lb.left[host] = simLeft{StateDrain, lb.lives}
 }
