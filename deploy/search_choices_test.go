@@ -121,6 +121,7 @@ func (st *stage) carry(c *call, f simFault) choice {
 
 func (st *stage) answer(c *call, err error) {
 	st.drop(c)
+	st.handOver()
 	c.answer <- err
 }
 
@@ -188,6 +189,7 @@ func (st *stage) arrive(c *call) choice {
 		i := slices.Index(st.lates, c)
 		st.lates = slices.Delete(slices.Clone(st.lates), i, i+1)
 		st.s.mu.Unlock()
+		st.handOver()
 		c.answer <- err
 	}}
 }
@@ -226,7 +228,7 @@ func (st *stage) meanwhile() (all []choice) {
 		}
 	}
 	if st.left.polls > 0 && !slices.ContainsFunc(st.calls, func(c *call) bool { return c.op == "hold" }) {
-		all = append(all, choice{"a poll passes", func() { st.left.polls--; time.Sleep(searchTiming.Poll) }})
+		all = append(all, choice{"a poll passes", func() { st.left.polls--; st.handOver(); time.Sleep(searchTiming.Poll) }})
 	}
 	if st.left.stops > 0 {
 		all = append(all, choice{"the run is told to stop", func() { st.left.stops--; st.bidden = time.Now(); st.stop() }})

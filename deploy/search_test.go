@@ -240,8 +240,16 @@ func (st *stage) settled() bool {
 			inOrder(st.lates)
 			return true
 		}
+		st.handOver()
 		time.Sleep(250 * time.Millisecond)
 	}
+}
+
+// handOver ends a turn of the search: what it has read until now is read before
+// anybody writes again, and the race detector can see that.
+func (st *stage) handOver() {
+	st.s.mu.Lock()
+	defer st.s.mu.Unlock()
 }
 
 func inOrder(calls []*call) {
@@ -276,6 +284,7 @@ func (st *stage) close() {
 	st.lates = nil
 	st.s.mu.Unlock()
 	for _, c := range lates {
+		st.handOver()
 		c.answer <- errDead
 	}
 	st.die()
@@ -293,6 +302,7 @@ func (st *stage) die() {
 	st.calls = nil
 	st.s.mu.Unlock()
 	for _, c := range calls {
+		st.handOver()
 		c.answer <- errDead
 	}
 	<-st.ended
