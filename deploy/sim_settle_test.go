@@ -24,7 +24,15 @@ type standing struct {
 	closed       bool
 }
 
+func (s *sim) wrong() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.broken) > 0
+}
+
 func (s *sim) standing() standing {
+	s.mu.Lock() // a run that died may still be on its way out
+	defer s.mu.Unlock()
 	st := standing{done: map[string]bool{}, failed: map[string]bool{}}
 	for _, r := range s.records {
 		switch {

@@ -61,7 +61,7 @@ func (k *soaking) live() {
 		return r.Run(ctx, stop), nil
 	})
 	for range 6 {
-		if len(s.broken) > 0 || s.standing().closed || k.next >= len(k.story.ways) {
+		if s.standing().closed || s.wrong() || k.next >= len(k.story.ways) {
 			break
 		}
 		how := k.story.ways[k.next]
@@ -118,6 +118,8 @@ func (k *soaking) rested(d *deployer, took time.Duration) {
 }
 
 func (k *soaking) event(e Event) {
+	k.s.mu.Lock() // of two deployers, one of whom is dying
+	defer k.s.mu.Unlock()
 	if e.Kind == KindHost {
 		k.phase[e.Host] = e.Phase
 	}
