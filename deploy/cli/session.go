@@ -35,6 +35,7 @@ type session struct {
 	lease     *state.Lease
 	who       string // holds the lease
 	book      *state.Book
+	epoch     int64 // since the fence was raised
 
 	mu  sync.Mutex
 	seq int64
@@ -124,32 +125,6 @@ func (s *session) waiting() func(*state.HeldError) {
 	return func(e *state.HeldError) {
 		once.Do(func() { s.emit(deploy.Event{Kind: deploy.KindLock, Detail: "waiting: " + e.Error()}) })
 	}
-}
-
-// fence shuts every earlier run out, on the balancers first and then on the hosts.
-func (s *session) fence(ctx context.Context, hosts []*host) error {
-	floors := make([]int64, len(hosts))
-	err := eachIndex(hosts, func(i int, h *host) (err error) {
-		floors[i], err = h.fence(ctx)
-		return named(h.name, err)
-	})
-	if err != nil {
-		return err
-	}
-	epoch, err := state.Raise(ctx, s.stores, floors...)
-	if err != nil {
-		return err
-	}
-	s.book = state.NewBook(s.stores, epoch)
-	for _, b := range s.lbs {
-		b.epoch, b.rollout = epoch, s.rollout
-		if m, ok := b.driver.(interface{ Mark(rollout string) error }); ok { // its marks are in the configuration, too
-			if err := m.Mark(s.rollout); err != nil {
-				return named(b.name, err)
-			}
-		}
-	}
-	return each(hosts, func(h *host) error { return named(h.name, h.raise(ctx, epoch)) })
 }
 
 // emit numbers an event and shows it.

@@ -168,10 +168,15 @@ func (s *session) shutOut(ctx context.Context, open *openRun) (deploy.Survey, er
 			ours = append(ours, h)
 		}
 	}
-	if err := s.fence(ctx, ours); err != nil {
+	unfenced, err := s.fenceWhoCan(ctx, ours)
+	if err != nil {
 		return deploy.Survey{}, err
 	}
 	survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
+	for host := range unfenced { // as if it could not be asked
+		delete(survey.Current, host)
+		delete(survey.Running, host)
+	}
 	return survey, survey.Balancers(s.engineBalancers())
 }
 

@@ -128,3 +128,21 @@ func TestHAProxyReloadInTheMiddle(t *testing.T) {
 	wantVersions(t, "h1")
 	noneLeft(t)
 }
+
+// A host on which earlier runs cannot be shut out is not touched; the rest is settled.
+func TestAHostThatCannotBeFencedIsLeftAndTheRestIsSettled(t *testing.T) {
+	fresh(t)
+	kill := started(t, "rollout", "--parallel", "2", "--artifact", build(t, "d1", "ok"), "--revision", "d1")
+	time.Sleep(6 * time.Second)
+	kill(syscall.SIGKILL)
+	mustVerb(t, "exec", "web4", "sh", "-c", "mount --bind /srv/shop/.flipdeploy /srv/shop/.flipdeploy && mount -o remount,ro,bind /srv/shop/.flipdeploy")
+	defer verb("exec", "web4", "umount", "/srv/shop/.flipdeploy")
+	r := flipdeploy(t, "resume", "--json").want(t, 4, "stuck")
+	if phase := r.phases()["web4"]; phase != "unknown" || !strings.Contains(r.stdout, "not touched, since earlier runs cannot be shut out there") {
+		t.Errorf("web4 is %s: %s", phase, r)
+	}
+	mustVerb(t, "exec", "web4", "umount", "/srv/shop/.flipdeploy")
+	under(t, func() { flipdeploy(t, "resume", "--json").want(t, 0, "done") }).none(t, 2, 2)
+	wantVersions(t, "d1")
+	noneLeft(t)
+}
