@@ -44,7 +44,7 @@ func TestSimulatedRollouts(t *testing.T) {
 	n, first := number("FLIPDEPLOY_SOAK_N"), uint64(max(1, number("FLIPDEPLOY_SOAK_SEED")))
 	long, _ := time.ParseDuration(os.Getenv("FLIPDEPLOY_SOAK_FOR"))
 	if n == 0 && long == 0 {
-		n = 3000
+		n = 2000
 	}
 	seen := &coverage{map[string]map[string]int{}}
 	ends := map[string]int{}
