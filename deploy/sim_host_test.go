@@ -48,6 +48,9 @@ func (h *simMachine) well() bool {
 func (h *simMachine) ends() {
 	h.becomes("")
 	h.died, h.diedAt = h.s.acts, time.Now()
+	for _, d := range h.s.all { // an undo under way has to start it once more
+		delete(d.acts, "undo "+h.name)
+	}
 }
 
 func (h *simMachine) becomes(release string) {
