@@ -256,14 +256,25 @@ func (s *session) adopt(ctx context.Context, survey deploy.Survey) error {
 			if err := b.adopt(ctx, host, s.rollout); err != nil {
 				return named(host, err)
 			}
-			if survey.InRotation(host) {
-				if err := b.Unclaim(ctx, host); err != nil {
-					return named(host, err)
-				}
+			if err := b.takeOver(ctx, host, seat, survey.InRotation(host)); err != nil {
+				return named(host, err)
 			}
 		}
 		return nil
 	})
+}
+
+// takeOver drops the mark of a host in rotation, and has the driver take one that is
+// out for its own: what another deployer left, in maint too. Where it cannot, the run
+// finds out by itself.
+func (b *balancer) takeOver(ctx context.Context, host string, seat deploy.Seat, inRotation bool) error {
+	if inRotation {
+		return b.Unclaim(ctx, host)
+	}
+	if seat.State == deploy.StateDrain || seat.State == deploy.StateMaint {
+		_, _ = b.Hold(ctx, host)
+	}
+	return nil
 }
 
 // adopt makes a mark of a rollout one of ours, in our epoch; the host is not touched.

@@ -251,3 +251,37 @@ func (k *killer) write(t *testing.T, line string) {
 	defer f.Close()
 	fmt.Fprintln(f, line)
 }
+
+// TestAHostInMaintIsTakenOver: clients that stick to a server have a host go to maint,
+// which drain alone would not empty; another deployer takes it from there.
+func TestAHostInMaintIsTakenOver(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	mustVerb(t, "exec", "edge1", "sh", "-c", `cp /etc/haproxy/haproxy.cfg /root/haproxy.cfg
+		sed -i 's/^ *balance roundrobin/    balance roundrobin\n    cookie S insert indirect nocache dynamic\n    dynamic-cookie-key k/' /etc/haproxy/haproxy.cfg; systemctl reload haproxy`)
+	defer mustVerb(t, "exec", "edge1", "sh", "-c", "cp /root/haproxy.cfg /etc/haproxy/haproxy.cfg; systemctl reload haproxy")
+	for _, settle := range []string{"resume", "rollback", "abandon"} {
+		before, next := k.runs, k.next()
+		if died, r := k.run(t, k.forward(t, next, "ok"), at("web2:flip:1:after", "kill -KILL $PID")...); !died {
+			t.Fatal(r)
+		}
+		if state := haproxy(t, "show servers state shop"); !strings.Contains(state, "web2 10.77.0.12 0 1 ") {
+			t.Fatalf("web2 is not in maint: %s", state)
+		}
+		args := []string{settle, "--json"}
+		if settle == "abandon" {
+			args = append(args, "--yes")
+		}
+		under(t, func() { flipdeploy(t, slices.Concat(args, k.other)...).want(t, 0, "done") }).none(t, 2, 1)
+		noneLeft(t)
+		switch settle {
+		case "resume":
+			k.runs = next
+		case "rollback":
+			k.runs = before
+		case "abandon":
+			return // web1 runs the new one, the others the old
+		}
+		wantVersions(t, k.runs)
+	}
+}
