@@ -39,7 +39,7 @@ func (s *sim) standing() standing {
 		case r.Kind == "end":
 			st.closed = true
 		case r.Kind == "turn":
-			st.turned = r.Outcome
+			st.turned, st.closed = r.Outcome, false
 		case r.Kind == "outcome" && r.Act == Done:
 			st.done[r.Host] = true
 			delete(st.failed, r.Host)

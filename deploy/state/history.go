@@ -40,14 +40,14 @@ func (j *Journal) entry() (Entry, bool) {
 	return e, true
 }
 
-// outcome is that of the last end, "" when something was planned since.
+// outcome is that of the last end, "" when something was begun since.
 func outcome(records []deploy.Record) deploy.Outcome {
 	var o deploy.Outcome
 	for _, r := range records {
-		switch r.Kind {
-		case "plan":
+		switch {
+		case begins(r):
 			o = ""
-		case "end":
+		case r.Kind == "end":
 			o = r.Outcome
 		}
 	}

@@ -132,16 +132,26 @@ func (j *Journal) Plan() *deploy.Plan {
 	return nil
 }
 
-// Unfinished tells whether the rollout planned something and did not come to an
-// end since.
+// Unfinished tells whether the rollout planned something, or was gone on with, and did
+// not come to an end since. The end that a dying run wrote may arrive after another has
+// begun to go on.
 func (j *Journal) Unfinished() bool {
 	for _, r := range slices.Backward(j.Records) {
-		switch r.Kind {
-		case "end":
+		switch {
+		case r.Kind == "end":
 			return false
-		case "plan":
+		case begins(r):
 			return true
 		}
+	}
+	return false
+}
+
+// begins tells that somebody set to work: on a plan, or on what another had left.
+func begins(r deploy.Record) bool {
+	switch r.Kind {
+	case "plan", "turn", "resume", "rollback", "abandon":
+		return true
 	}
 	return false
 }
