@@ -129,59 +129,6 @@ func (w watched) exposed(host string) (longest time.Duration) {
 	return longest
 }
 
-// TestAPersonMeanwhile: what a hand does to a host in the middle of a rollout stays.
-func TestAPersonMeanwhile(t *testing.T) {
-	fresh(t)
-	k := newKiller(t)
-	say := func(words string) string {
-		return tool(t) + `fleet exec edge1 sh -c 'echo ` + words + ` | socat - UNIX-CONNECT:/run/haproxy/admin.sock'`
-	}
-	back := func() { on(t, "edge1", "set server shop/web3 state ready") }
-
-	next := k.next()
-	var r run
-	under(t, func() {
-		_, r = k.run(t, k.forward(t, next, "ok"), at(onFlip, say("set server shop/web3 state drain"))...)
-	}).none(t, 1, 2)
-	r.want(t, 0, "done").wantPhases(t, "done", "done", "left_out", "")
-	wants(t, "web3", version(t, "web3"), "v0")
-	if state := on(t, "edge1", "show servers state shop"); !strings.Contains(state, "web3 10.77.0.13 2 8 ") {
-		t.Errorf("web3 is not as the person left it: %s", state)
-	}
-	back()
-
-	fresh(t)
-	under(t, func() {
-		_, r = k.run(t, k.forward(t, next, "ok"), at(onFlip, say("set server shop/web2 state ready"))...)
-	}).none(t, 2, 1)
-	t.Logf("a person put web2 back in the middle: exit %d %v %v, %v", r.exit, r.result["outcome"], r.result["code"], r.phases())
-	if r.phases()["web2"] != "left_out" && r.phases()["web2"] != "rolled_back" {
-		t.Errorf("web2: %s", r)
-	}
-}
-
-// TestAFullDiskMeanwhile: where nothing can be written down any more nothing is done
-// any more, and what was begun is undone.
-func TestAFullDiskMeanwhile(t *testing.T) {
-	fresh(t)
-	k := newKiller(t)
-	full := tool(t) + `fleet exec edge1 sh -c 'mkdir /run/full && mount -t tmpfs -o size=1m,mode=755 full /run/full && cp -a /var/lib/flipdeploy/. /run/full/ && mount --bind /run/full /var/lib/flipdeploy && dd if=/dev/zero of=/var/lib/flipdeploy/filler bs=4k 2>/dev/null; true'`
-	defer verb("exec", "edge1", "sh", "-c", "umount /var/lib/flipdeploy; umount /run/full; rmdir /run/full")
-	next := k.next()
-	var r, settled run
-	under(t, func() {
-		_, r = k.run(t, k.forward(t, next, "ok"), at(onFlip, full)...)
-		mustVerb(t, "exec", "edge1", "rm", "/var/lib/flipdeploy/filler")
-		settled = flipdeploy(t, append([]string{"resume", "--json"}, k.other...)...)
-	}).none(t, 2, 1)
-	t.Logf("the disk with the journal filled up: exit %d %v %v: %v; then resume: exit %d %v", r.exit, r.result["outcome"], r.result["code"], r.result["error"], settled.exit, settled.result["outcome"])
-	if r.exit == 0 || settled.exit != 0 && settled.exit != 7 {
-		t.Errorf("%s\n%s", r, settled)
-	}
-	mustVerb(t, "exec", "edge1", "sh", "-c", "cp -a /run/full/. /run/kept; umount /var/lib/flipdeploy; rm -rf /var/lib/flipdeploy/*; cp -a /run/kept/. /var/lib/flipdeploy/; umount /run/full; rmdir /run/full; rm -rf /run/kept")
-	noneLeft(t)
-}
-
 // tool has a shell know the fleet's script by name.
 func tool(t *testing.T) string {
 	t.Helper()
