@@ -33,17 +33,22 @@ func (a *App) Alive(ctx context.Context, id string) error {
 	if err := a.recognise(ctx, id); err != nil {
 		return err
 	}
-	f, err := a.lookOnce(ctx)
-	if err != nil {
-		return lostError("alive", err)
+	for began := time.Now(); ; {
+		f, err := a.lookOnce(ctx)
+		if err != nil {
+			return lostError("alive", err)
+		}
+		if err := a.holds(f, id); err != nil {
+			return a.lateDeath(ctx, err)
+		}
+		lag := a.unitLags(f)
+		if lag == nil || f.unit.busy() || !a.oldGone(f) {
+			return nil
+		}
+		if time.Since(began) >= unitGrace || pause(ctx, a.cfg.Poll) != nil { // systemd may be about to follow
+			return a.lateDeath(ctx, lag)
+		}
 	}
-	if err := a.holds(f, id); err != nil {
-		return a.lateDeath(ctx, err)
-	}
-	if err := a.unitLags(f); err != nil && !f.unit.busy() && a.oldGone(f) {
-		return a.lateDeath(ctx, err)
-	}
-	return nil
 }
 
 // recognise proves anew what another run took over.
