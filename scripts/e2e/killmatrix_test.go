@@ -19,7 +19,8 @@ import (
 // The kill matrix: the command line ends itself by SIGKILL right before or right after
 // each act of a run, and a second one, from a directory that has nothing but inventory
 // and key, ends the work. FLIPDEPLOY_KILLS=all takes every point and appends a line for
-// each to FLIPDEPLOY_KILLS_OUT, leaving out those that are there; else a sample.
+// each, failed ones too, to FLIPDEPLOY_KILLS_OUT, leaving out those whose last line there
+// says that they passed; else a sample.
 
 // A scenario is a run to be killed, and what the fleet runs once it is settled.
 type scenario struct {
@@ -187,11 +188,22 @@ func wanted(s scenario, settle string, points []string, n int) (todo []string) {
 	}
 	seen, _ := os.ReadFile(os.Getenv("FLIPDEPLOY_KILLS_OUT"))
 	for _, p := range points {
-		if !strings.Contains(string(seen), row(s, settle, p)+"\t") {
+		if !passed(string(seen), row(s, settle, p)) {
 			todo = append(todo, p)
 		}
 	}
 	return todo
+}
+
+// passed tells whether the last line of a point says so. Lines without a verdict are
+// from when only those that passed were written.
+func passed(lines, row string) (yes bool) {
+	for line := range strings.Lines(lines) {
+		if strings.HasPrefix(line, row+"\t") {
+			yes = !strings.HasSuffix(line, "\tfailed\n")
+		}
+	}
+	return yes
 }
 
 // at kills a run at one point and has it settled from elsewhere, all under load.
@@ -200,7 +212,12 @@ func (k *killer) at(t *testing.T, s scenario, settle, point string) {
 	args := s.args(t, k)
 	var r run
 	var free time.Duration
-	w := under(t, func() {
+	var w watched
+	defer func() { // however the test ends
+		defer k.sound(t)
+		k.write(t, fmt.Sprintf("%s\t%v\texit %d\tlock free %d ms\t%d served\t%d failed", row(s, settle, point), r.result["outcome"], r.exit, free.Milliseconds(), w.Load.Served, w.Load.Failed))
+	}()
+	w = under(t, func() {
 		if died, r := k.run(t, args, at(point, "kill -KILL $PID")...); !died {
 			t.Errorf("the point was not reached: %s", r)
 		}
@@ -220,8 +237,11 @@ func (k *killer) at(t *testing.T, s scenario, settle, point string) {
 	k.runs = s.ends(k, settle)
 	wantVersions(t, k.runs)
 	noneLeft(t)
-	k.write(t, fmt.Sprintf("%s\t%v\texit %d\tlock free %d ms\t%d served\t%d failed", row(s, settle, point), r.result["outcome"], r.exit, free.Milliseconds(), w.Load.Served, w.Load.Failed))
-	if t.Failed() { // the next point begins on a sound fleet
+}
+
+// sound has the next point begin on a sound fleet.
+func (k *killer) sound(t *testing.T) {
+	if t.Failed() {
 		fresh(t)
 		k.runs = "v0"
 	}
@@ -239,9 +259,14 @@ func lockFree(t *testing.T) bool {
 
 func (k *killer) write(t *testing.T, line string) {
 	t.Helper()
+	verdict := "passed"
+	if t.Failed() {
+		verdict = "failed"
+	}
+	line += "\t" + verdict
 	t.Log(line)
 	name := os.Getenv("FLIPDEPLOY_KILLS_OUT")
-	if name == "" || t.Failed() {
+	if name == "" {
 		return
 	}
 	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
