@@ -17,6 +17,7 @@ type Session struct {
 // Open returns once the script has begun and reads its stdin. The session ends
 // with ctx, with the connection, and with Close.
 func (m *Machine) Open(ctx context.Context, script string) (*Session, error) {
+	passed(m.cfg.Name, script)
 	r, w := io.Pipe()
 	p, err := m.start(ctx, script, true, w)
 	if err != nil {

@@ -30,12 +30,14 @@ func (p *proc) wrap(script string, stdin bool) string {
 // nil for exit 0 only; it is an *ExitError, a *NotStartedError, an *UnknownError,
 // or an *OutputError for exit 0 with too much output.
 func (m *Machine) Run(ctx context.Context, script string) ([]byte, error) {
-	out := newCapture(m.cfg.MaxOutput)
-	p, err := m.start(ctx, script, false, out)
-	if err != nil {
-		return nil, err
-	}
-	return out.result(p.wait(ctx, "run"), m.cfg)
+	return about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
+		out := newCapture(m.cfg.MaxOutput)
+		p, err := m.start(ctx, script, false, out)
+		if err != nil {
+			return nil, err
+		}
+		return out.result(p.wait(ctx, "run"), m.cfg)
+	})
 }
 
 // result is the output as data, and err with the output in it.
@@ -57,6 +59,12 @@ const chunk = 256 << 10
 // Stream runs a script that reads payload from its stdin. The payload is sent
 // only once the script has begun, so that no shell can swallow a part of it.
 func (m *Machine) Stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
+	return about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
+		return m.stream(ctx, script, payload)
+	})
+}
+
+func (m *Machine) stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
 	out := newCapture(m.cfg.MaxOutput)
 	p, err := m.start(ctx, script, true, out)
 	if err != nil {
