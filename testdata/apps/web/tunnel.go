@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"context"
@@ -16,7 +16,7 @@ var tunnels sync.WaitGroup
 
 // tunnel is what a websocket looks like to a balancer: a connection upgraded by the
 // book (RFC 6455 section 4.2.2) that ends when the client does.
-func tunnel(w http.ResponseWriter, r *http.Request) {
+func (a *App) tunnel(w http.ResponseWriter, r *http.Request) {
 	accept := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -27,10 +27,10 @@ func tunnel(w http.ResponseWriter, r *http.Request) {
 	defer tunnels.Done()
 	defer conn.Close()
 	fmt.Fprintf(buf, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\nX-Version: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(accept[:]), version)
+		base64.StdEncoding.EncodeToString(accept[:]), a.Version)
 	for buf.Flush() == nil {
 		time.Sleep(100 * time.Millisecond)
-		fmt.Fprintf(buf, "tick %s\n", version)
+		fmt.Fprintf(buf, "tick %s\n", a.Version)
 	}
 }
 
