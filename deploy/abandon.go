@@ -65,7 +65,7 @@ func (l *life) onlyThat(ctx context.Context, release string) error {
 	if l.keptOut(ctx) != nil {
 		switch err := l.retake(ctx); refusal(err) {
 		case RefusedFloor, RefusedBudget:
-			return nil
+			return l.amid()
 		default:
 			if err != nil {
 				return err
@@ -79,6 +79,7 @@ func (l *life) onlyThat(ctx context.Context, release string) error {
 		if err := l.host.Restore(ctx, release); err != nil {
 			return fault(l.host.Name(), Reloading, err)
 		}
+		l.tidied()
 		return nil
 	})
 }

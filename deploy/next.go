@@ -1,5 +1,7 @@
 package deploy
 
+import "slices"
+
 // The planner is a pure function: the same view gives the same decision. Forward,
 // rollback and restart share it, and so one budget.
 
@@ -28,6 +30,7 @@ type HostView struct {
 	Skipped bool   // could not be reached before the start: nothing was done to it
 	InPlace bool   // was out before us: changed, proven, and left out
 	Loose   bool   // a balancer that was lost may have it out
+	Amid    bool   // an earlier run died in its takeover: a process that hangs may still take over
 	Release string // what it is known to run
 }
 
@@ -98,20 +101,23 @@ func (v View) halted() bool {
 	return v.failures() > v.MaxFail
 }
 
-// todo lists the hosts left in this direction: those that do not serve first,
-// since changing them costs no capacity and may win some.
+// todo lists the hosts left in this direction: first those that an earlier run left out,
+// as they hold a slot that others wait for, then those that do not serve, since changing
+// them costs no capacity and may win some.
 func (v View) todo() []HostView {
-	var dead, live []HostView
+	var held, dead, live []HostView
 	for _, h := range v.Hosts {
 		switch {
 		case h.Busy || !v.wants(h):
+		case h.Phase == Failed:
+			held = append(held, h)
 		case h.Serving:
 			live = append(live, h)
 		default:
 			dead = append(dead, h)
 		}
 	}
-	return append(dead, live...)
+	return slices.Concat(held, dead, live)
 }
 
 func (v View) wants(h HostView) bool {

@@ -162,3 +162,9 @@ func TestStackPushesRolloutsAndPopsRollbacks(t *testing.T) {
 	_, _, err = WayBack(nil, 1)
 	want(t, "nothing", err.Error(), "no finished rollout to roll back")
 }
+
+func TestAHostThatIsHeldGoesBeforeACanaryThatDoesNotServe(t *testing.T) {
+	v := View{Parallel: 1, Canary: 1, Hosts: []HostView{
+		{Name: "web1", Phase: Staged, Changes: true}, {Name: "web2", Phase: Failed, Changes: true, Serving: true}}}
+	want(t, "start", strings.Join(Next(v).Start, " "), "web2")
+}

@@ -1,6 +1,9 @@
 package deploy
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Resume tells where the hosts of an unfinished rollout stand, from what is seen
 // alone: the marks and the processes, never the journal.
@@ -124,7 +127,7 @@ func (l *life) notRetaken(ctx context.Context, err error) ending {
 	}
 	switch reason := refusal(err); {
 	case reason == RefusedFloor || reason == RefusedBudget:
-		return ending{phase: Failed, changed: true, blocked: true, err: err}
+		return ending{phase: Failed, changed: true, blocked: true, err: errors.Join(err, l.amid())}
 	case CodeOf(err) == codeDrainTimeout:
 		return ending{phase: Failed, changed: true, pause: true, err: err}
 	}
@@ -133,8 +136,12 @@ func (l *life) notRetaken(ctx context.Context, err error) ending {
 
 // stepBack returns a host that an earlier run left out on some balancers, and that may
 // not leave the others now, with the release that it runs: two such hosts, each in
-// rotation where the other is out, would wait for each other for ever.
+// rotation where the other is out, would wait for each other for ever. Where a takeover
+// was under way it is not: what hangs of it cannot be ended while requests come.
 func (l *life) stepBack(ctx context.Context) (e ending, ok bool) {
+	if l.amid() != nil {
+		return e, false
+	}
 	r, err := l.host.Running(ctx)
 	current, wrong := l.host.Current(ctx)
 	if err != nil || wrong != nil || r.Release == "" || current != r.Release || l.keptOut(ctx) == nil {

@@ -52,3 +52,6 @@ func (s Survey) outEverywhere(host string) bool {
 func (s Seat) rotates() bool {
 	return s.State == StateReady || s.State == StateDown || s.State == StateUnknown
 }
+
+// out tells that somebody took the host out there.
+func (s Seat) out() bool { return s.State == StateDrain || s.State == StateMaint }

@@ -41,13 +41,13 @@ type sim struct {
 
 // simRules are checks that balancers, hosts and deployers make, and mutants leave out.
 type simRules struct {
-	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, looksFirst, noHostFence bool
+	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, noHostFence bool
 }
 
 // rulesOf are the checks that are to be left out, by name.
 func rulesOf(t testing.TB, words string) (r simRules) {
 	names := map[string]*bool{"noFence": &r.noFence, "noFloor": &r.noFloor, "noOwner": &r.noOwner, "noSurprise": &r.noSurprise,
-		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "looksFirst": &r.looksFirst, "noHostFence": &r.noHostFence}
+		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "noHostFence": &r.noHostFence}
 	for _, w := range strings.Fields(words) {
 		rule, ok := names[w]
 		if !ok {

@@ -92,15 +92,15 @@ func (s Survey) Balancers(lbs []Balancer) error {
 	return nil
 }
 
-// OurBusiness tells whether a host is one that a rollout had to do with, and that
-// no person holds: only those are fenced.
-func (s Survey) OurBusiness(p Plan, host string) bool {
+// business are the hosts that a rollout had to do with, and that no person holds: only
+// those are fenced.
+func (s Survey) business(p Plan) (ours []string) {
 	for _, h := range p.Hosts {
-		if h.Name == host {
-			return h.Skip == "" && (h.InPlace || h.Out == "" && (s.InRotation(host) || s.ownedBy(p.Rollout, host)))
+		if h.Skip == "" && (h.InPlace || h.Out == "" && (s.InRotation(h.Name) || s.ownedBy(p.Rollout, h.Name))) {
+			ours = append(ours, h.Name)
 		}
 	}
-	return false
+	return ours
 }
 
 func wrap(name string, err error) error {
@@ -190,7 +190,7 @@ func (s Survey) serves(host string) bool {
 func (s Survey) outOf(host string) string {
 	for _, lb := range sorted(s.Seats) {
 		seat := s.Seats[lb][host]
-		if seat.State != StateDrain && seat.State != StateMaint {
+		if !seat.out() {
 			continue
 		}
 		who := "by hand or by another tool"

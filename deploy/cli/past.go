@@ -11,16 +11,7 @@ import (
 // An openRun is a rollout that was begun and not ended.
 type openRun struct {
 	deploy.Plan
-	state.Standing
-}
-
-// goingBack tells that the rollout had turned back, or would have: its failures were
-// too many, and it died before it could write down what follows.
-func (o *openRun) goingBack() deploy.Outcome {
-	if o.Turned == "" && o.OnFailure == deploy.FailRollback && len(o.Failed) > o.MaxFail {
-		return deploy.OutcomeRolledBack
-	}
-	return o.Turned
+	deploy.Standing
 }
 
 // history reads past runs, oldest first, and the one that was begun and not ended,

@@ -32,10 +32,10 @@ type rolloutOptions struct {
 	outToo     bool
 	downtime   bool
 	overFreeze bool
-	unfinished string   // refuse, resume, rollback
-	only       settling // nothing but settle an unfinished rollout
-	steps      int      // rollback
-	to         string   // rollback
+	unfinished string          // refuse, resume, rollback
+	only       deploy.Settling // nothing but settle an unfinished rollout
+	steps      int             // rollback
+	to         string          // rollback
 }
 
 // fleetFlags are those of every command that changes the fleet host by host.
@@ -137,7 +137,7 @@ func (o rolloutOptions) question() string {
 	switch {
 	case o.downtime:
 		return "The app may be down for everybody while its hosts change. Go on?"
-	case o.only == leave:
+	case o.only == deploy.Leave:
 		return "The fleet may be left on several releases, and the rollout cannot be gone on with. Abandon it?"
 	}
 	return ""

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
@@ -13,25 +12,16 @@ import (
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
-// A settling is what becomes of an unfinished rollout.
-type settling string
-
-const (
-	goOn   settling = "resume"
-	goBack settling = "rollback"
-	leave  settling = "abandon"
-)
-
 // settling is how the command, or its flags, would have an unfinished rollout settled;
 // "" when not at all: a rollout never goes on with another's work by itself.
-func (o rolloutOptions) settling() settling {
+func (o rolloutOptions) settling() deploy.Settling {
 	switch {
 	case o.only != "":
 		return o.only
 	case o.mode == deploy.ModeRollback:
-		return goBack
+		return deploy.GoBack
 	case o.unfinished == "resume" || o.unfinished == "rollback":
-		return settling(o.unfinished)
+		return deploy.Settling(o.unfinished)
 	}
 	return ""
 }
@@ -74,16 +64,16 @@ func settled(o deploy.Outcome) bool {
 	return o == deploy.OutcomeDone || o == deploy.OutcomeRolledBack || o == deploy.OutcomeNothing
 }
 
-// reached are the hosts that could be reached; the others are told and left.
-func (s *session) reached() []*host {
+// reached are those of the hosts that could be reached; the others are told and left.
+func (s *session) reached(names []string) []*host {
 	var all []*host
 	for i, h := range s.hostList() {
 		err := s.unreached[i]
-		if err == nil {
+		if err != nil {
+			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.name, Code: deploy.CodeOf(err), Detail: "cannot be reached: " + err.Error()})
+		} else if slices.Contains(names, h.name) {
 			all = append(all, h)
-			continue
 		}
-		s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.name, Code: deploy.CodeOf(err), Detail: "cannot be reached: " + err.Error()})
 	}
 	return all
 }
@@ -121,94 +111,37 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// settle goes on under the rollout's own id, so that its marks are ours: the fence
-// first, then the fleet as it is. A host that cannot be reached stays as it is, is
-// listed, and counts as out.
-func (s *session) settle(ctx, held context.Context, open *openRun, how settling, art *site.Artifact) (deploy.Result, error) {
+// settle goes on under the rollout's own id, so that its marks are ours. A host that
+// cannot be reached stays as it is, is listed, and counts as out.
+func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Settling, art *site.Artifact) (deploy.Result, error) {
 	s.rollout = open.Rollout
 	for _, h := range s.hosts {
 		h.artifact = art
 	}
-	survey, err := s.shutOut(ctx, open)
-	if err != nil {
-		return deploy.Result{}, err
-	}
-	if err := s.adopt(held, survey); err != nil {
-		return deploy.Result{}, err
-	}
-	p := &prepared{art: art, rollout: s.engine(open.Plan, survey)}
-	r := p.rollout
-	r.Journal, r.Paused = s.book, s.lease.Paused()
-	said := course(open, how, r, survey)
-	if err := p.stageLeft(ctx, s); err != nil {
-		return deploy.Result{}, err
-	}
-	if err := s.noteSettling(held, open, how); err != nil {
-		return deploy.Result{}, err
-	}
-	s.emit(deploy.Event{Kind: deploy.KindPlan, Detail: said})
-	res := r.Run(held, ctx)
-	res.BytesSent = p.sent
-	return res, nil
-}
-
-// shutOut raises the fence against whoever began the rollout. What is found only now,
-// behind it, is what counts.
-func (s *session) shutOut(ctx context.Context, open *openRun) (deploy.Survey, error) {
 	if err := each(s.lbs, func(b *balancer) error { return named(b.name, b.driver.Check(ctx)) }); err != nil {
-		return deploy.Survey{}, err
+		return deploy.Result{}, err
 	}
-	before, err := deploy.LookAtBalancers(ctx, s.engineBalancers())
-	if err != nil {
-		return deploy.Survey{}, err
+	p := &prepared{art: art, rollout: s.engine(open.Plan, deploy.Survey{})}
+	p.rollout.Paused = s.lease.Paused()
+	t := deploy.Takeover{Rollout: p.rollout, Standing: open.Standing, How: how, Who: s.who,
+		Fence: func(ctx context.Context, hosts []string) (map[string]error, error) {
+			unfenced, err := s.fenceWhoCan(ctx, s.reached(hosts))
+			p.rollout.Journal = s.book
+			return unfenced, err
+		},
+		Adopt: func(ctx context.Context, on deploy.Balancer, host string) error {
+			return s.balancer(on.Name()).adopt(ctx, host, s.rollout)
+		},
+		Stage: func(ctx context.Context, _ *deploy.Rollout) error { return p.stageLeft(ctx, s) },
 	}
-	var ours []*host
-	for _, h := range s.reached() {
-		if before.OurBusiness(open.Plan, h.name) {
-			ours = append(ours, h)
-		}
-	}
-	unfenced, err := s.fenceWhoCan(ctx, ours)
-	if err != nil {
-		return deploy.Survey{}, err
-	}
-	survey, _ := deploy.Look(ctx, s.engineHosts(), s.engineBalancers())
-	for host := range unfenced { // as if it could not be asked
-		delete(survey.Current, host)
-		delete(survey.Running, host)
-	}
-	return survey, survey.Balancers(s.engineBalancers())
+	res, err := t.Run(ctx, held)
+	res.BytesSent = p.sent
+	return res, err
 }
 
-// course sets the direction and where hosts stand, and says in words what follows.
-func course(open *openRun, how settling, r *deploy.Rollout, survey deploy.Survey) string {
-	back := open.goingBack()
-	switch {
-	case how == leave:
-		r.Direction, r.Start = deploy.AsIs, survey.Left(open.Plan)
-		return fmt.Sprintf("abandoning rollout %s: hosts that it left out return with what they run", open.Rollout)
-	case open.Mode == deploy.ModeRollback:
-		r.Direction, r.Start = deploy.Forward, survey.Onward(open.Plan, open.Done)
-		return fmt.Sprintf("finishing rollback %s to %s", open.Rollout, or(open.Revision, "nothing"))
-	case how == goBack, back == deploy.OutcomeDone:
-		r.Direction, r.Start = deploy.Back, survey.Resume(open.Plan)
-	case back != "":
-		r.Turned, r.Start = true, survey.Resume(open.Plan)
-	default:
-		r.Direction, r.Start = deploy.Forward, survey.Onward(open.Plan, open.Done)
-		return fmt.Sprintf("going on with rollout %s to %s", open.Rollout, or(open.Revision, "nothing"))
-	}
-	return fmt.Sprintf("rolling unfinished rollout %s back to %s", open.Rollout, or(open.Previous, "nothing"))
-}
-
-// noteSettling writes who goes on, and which way: a run that dies on the way back is
-// gone on with on the way back.
-func (s *session) noteSettling(ctx context.Context, open *openRun, how settling) error {
-	r := deploy.Record{Time: time.Now(), Rollout: open.Rollout, Kind: string(how), Detail: s.who}
-	if how == goBack && open.Mode != deploy.ModeRollback {
-		r.Kind, r.Outcome = "turn", deploy.OutcomeDone
-	}
-	return s.book.Append(ctx, r)
+func (s *session) balancer(name string) *balancer {
+	i := slices.IndexFunc(s.lbs, func(b *balancer) bool { return b.name == name })
+	return s.lbs[i]
 }
 
 // stageLeft makes sure that hosts which are still to change have the release that they
@@ -243,38 +176,6 @@ func toStage(r *deploy.Rollout) (todo []deploy.PlannedHost, gone string) {
 		return todo, "give the file it was made from with --artifact PATH, or close the rollout with \"flipdeploy abandon\""
 	}
 	return todo, "give the file it was made from with --artifact PATH, or go back with \"flipdeploy rollback\""
-}
-
-// adopt takes the marks of this rollout over into our epoch, and drops those of
-// hosts that are in rotation everywhere.
-func (s *session) adopt(ctx context.Context, survey deploy.Survey) error {
-	return each(s.lbs, func(b *balancer) error {
-		for host, seat := range survey.Seats[b.name] {
-			if seat.Owner != s.rollout {
-				continue
-			}
-			if err := b.adopt(ctx, host, s.rollout); err != nil {
-				return named(host, err)
-			}
-			if err := b.takeOver(ctx, host, seat, survey.InRotation(host)); err != nil {
-				return named(host, err)
-			}
-		}
-		return nil
-	})
-}
-
-// takeOver drops the mark of a host in rotation, and has the driver take one that is
-// out for its own: what another deployer left, in maint too. Where it cannot, the run
-// finds out by itself.
-func (b *balancer) takeOver(ctx context.Context, host string, seat deploy.Seat, inRotation bool) error {
-	if inRotation {
-		return b.Unclaim(ctx, host)
-	}
-	if seat.State == deploy.StateDrain || seat.State == deploy.StateMaint {
-		_, _ = b.Hold(ctx, host)
-	}
-	return nil
 }
 
 // adopt makes a mark of a rollout one of ours, in our epoch; the host is not touched.

@@ -12,7 +12,7 @@ func (x *program) resumeCommand() *ucli.Command {
 			&ucli.StringFlag{Name: "artifact", Usage: "its artifact, for hosts that lost the release since, `PATH`", EnvVars: twin("artifact")},
 			lockWaitFlag(),
 		},
-		Action: func(c *ucli.Context) error { return x.run(c, settleOptions(c, goOn)) },
+		Action: func(c *ucli.Context) error { return x.run(c, settleOptions(c, deploy.GoOn)) },
 	}
 }
 
@@ -20,14 +20,14 @@ func (x *program) abandonCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "abandon", Usage: "close an unfinished rollout; hosts that it left out return with what they run, if that is well",
 		Flags:  []ucli.Flag{lockWaitFlag(), yesFlag()},
-		Action: func(c *ucli.Context) error { return x.run(c, settleOptions(c, leave)) },
+		Action: func(c *ucli.Context) error { return x.run(c, settleOptions(c, deploy.Leave)) },
 	}
 }
 
 // settleOptions are those of a command that only settles what is unfinished. A freeze
 // stops releases, and to abandon one is none.
-func settleOptions(c *ucli.Context, how settling) rolloutOptions {
+func settleOptions(c *ucli.Context, how deploy.Settling) rolloutOptions {
 	o := optionsOf(c, deploy.ModeRollout)
-	o.only, o.overFreeze = how, how == leave
+	o.only, o.overFreeze = how, how == deploy.Leave
 	return o
 }

@@ -45,7 +45,7 @@ func outcome(records []deploy.Record) deploy.Outcome {
 	var o deploy.Outcome
 	for _, r := range records {
 		switch {
-		case begins(r):
+		case r.Begins():
 			o = ""
 		case r.Kind == "end":
 			o = r.Outcome

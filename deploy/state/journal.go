@@ -132,29 +132,11 @@ func (j *Journal) Plan() *deploy.Plan {
 	return nil
 }
 
-// Unfinished tells whether the rollout planned something, or was gone on with, and did
-// not come to an end since. The end that a dying run wrote may arrive after another has
-// begun to go on.
-func (j *Journal) Unfinished() bool {
-	for _, r := range slices.Backward(j.Records) {
-		switch {
-		case r.Kind == "end":
-			return false
-		case begins(r):
-			return true
-		}
-	}
-	return false
-}
+// Unfinished tells whether somebody has to go on with the rollout.
+func (j *Journal) Unfinished() bool { return deploy.Unfinished(j.Records) }
 
-// begins tells that somebody set to work: on a plan, or on what another had left.
-func begins(r deploy.Record) bool {
-	switch r.Kind {
-	case "plan", "turn", "resume", "rollback", "abandon":
-		return true
-	}
-	return false
-}
+// Standing is how far the rollout got, which way.
+func (j *Journal) Standing() deploy.Standing { return deploy.StandingOf(j.Records) }
 
 func sortByEpoch(all []Journal) {
 	slices.SortStableFunc(all, func(a, b Journal) int {
