@@ -45,6 +45,7 @@ func (r *Rollout) byHand(ctx context.Context, host string) (*life, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	x := &run{Rollout: r, ctx: ctx, stop: ctx, moved: time.Now(), marked: newLeftMarks(), errs: map[string]error{}, outFor: map[string]time.Duration{},
 		hosts: []HostView{{Name: host}}, low: r.Plan.Serving}
+	x.index()
 	return &life{run: x, host: r.Hosts[host], plan: PlannedHost{Name: host}, lbs: r.Carries[host]}, cancel
 }
 

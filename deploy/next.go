@@ -44,6 +44,8 @@ type View struct {
 	MaxFail   int
 	OnFailure Failure
 	Waves     bool // hosts that return and hosts that leave share a change
+
+	cameBack bool // all of the wave, as whole says
 }
 
 // A Decision is what to do now. Start may be empty while workers are busy.
@@ -56,6 +58,7 @@ type Decision struct {
 
 // Next decides.
 func Next(v View) Decision {
+	v.cameBack = v.Waves && v.whole()
 	if v.Direction == Forward && !v.Stop && v.failures() > v.MaxFail && v.OnFailure == FailRollback {
 		return Decision{Turn: true}
 	}
@@ -104,10 +107,10 @@ func (v View) halted() bool {
 // todo lists the hosts left in this direction: first those that an earlier run left out,
 // as they hold a slot that others wait for, then those that do not serve, since changing
 // them costs no capacity and may win some.
-func (v View) todo() []HostView {
-	var held, dead, live []HostView
-	for _, h := range v.Hosts {
-		switch {
+func (v View) todo() []*HostView {
+	var held, dead, live []*HostView
+	for i := range v.Hosts { // of thousands, each time that one of them is done
+		switch h := &v.Hosts[i]; {
 		case h.Busy || !v.wants(h):
 		case h.Phase == Failed:
 			held = append(held, h)
@@ -120,7 +123,7 @@ func (v View) todo() []HostView {
 	return slices.Concat(held, dead, live)
 }
 
-func (v View) wants(h HostView) bool {
+func (v View) wants(h *HostView) bool {
 	switch v.Direction {
 	case Back:
 		keeps := h.Fresh && h.Phase == Done
@@ -134,12 +137,13 @@ func (v View) wants(h HostView) bool {
 }
 
 // canariesOnly holds the rest back until the canaries are done.
-func (v View) canariesOnly(todo []HostView) []HostView {
+func (v View) canariesOnly(todo []*HostView) []*HostView {
 	if v.Direction != Forward {
 		return todo
 	}
 	left := v.Canary
-	for _, h := range v.Hosts {
+	for i := range v.Hosts {
+		h := &v.Hosts[i]
 		if h.Changes && (h.Phase == Done || v.passed(h)) {
 			left--
 		}
@@ -147,7 +151,8 @@ func (v View) canariesOnly(todo []HostView) []HostView {
 	if left <= 0 {
 		return todo
 	}
-	for _, h := range v.Hosts {
+	for i := range v.Hosts {
+		h := &v.Hosts[i]
 		if h.Busy && !v.passed(h) {
 			left--
 		}
@@ -157,13 +162,14 @@ func (v View) canariesOnly(todo []HostView) []HostView {
 
 // passed: in waves a slot is given on before the bake, by the change that puts its
 // host back.
-func (v View) passed(h HostView) bool {
-	return v.Waves && h.Busy && (h.Phase == Baking || h.Returns && v.whole())
+func (v View) passed(h *HostView) bool {
+	return v.Waves && h.Busy && (h.Phase == Baking || h.Returns && v.cameBack)
 }
 
 // whole tells that the wave has come back to the gate, all of it.
 func (v View) whole() bool {
-	for _, h := range v.Hosts {
+	for i := range v.Hosts {
+		h := &v.Hosts[i]
 		if h.Busy && !h.Returns && h.Phase != Baking {
 			return false
 		}
@@ -174,7 +180,8 @@ func (v View) whole() bool {
 // held counts the slots taken: hosts in hand, and hosts that are out and ours.
 func (v View) held() int {
 	n := 0
-	for _, h := range v.Hosts {
+	for i := range v.Hosts {
+		h := &v.Hosts[i]
 		if v.passed(h) {
 			continue
 		}
@@ -187,8 +194,8 @@ func (v View) held() int {
 
 func (v View) failures() int {
 	n := 0
-	for _, h := range v.Hosts {
-		if h.Failed {
+	for i := range v.Hosts {
+		if h := &v.Hosts[i]; h.Failed {
 			n++
 		}
 	}
@@ -196,8 +203,8 @@ func (v View) failures() int {
 }
 
 func (v View) busy() bool {
-	for _, h := range v.Hosts {
-		if h.Busy {
+	for i := range v.Hosts {
+		if h := &v.Hosts[i]; h.Busy {
 			return true
 		}
 	}
@@ -205,8 +212,8 @@ func (v View) busy() bool {
 }
 
 func (v View) stuck() bool {
-	for _, h := range v.Hosts {
-		if h.Failed && (h.Phase == Stuck || h.Phase == Unknown) { // of this run, not of an earlier one
+	for i := range v.Hosts {
+		if h := &v.Hosts[i]; h.Failed && (h.Phase == Stuck || h.Phase == Unknown) { // of this run, not of an earlier one
 			return true
 		}
 	}

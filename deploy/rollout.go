@@ -66,6 +66,10 @@ type run struct {
 	gate   *gate
 	marked leftMarks
 	hosts  []HostView
+	at     map[string]int // of each host in hosts
+	plans  map[string]PlannedHost
+	census shared[struct{}]
+	looks  map[string]*shared[map[string]Seat] // of each balancer
 	errs   map[string]error
 	outFor map[string]time.Duration
 	told   map[string]string // what a host waits for; only the loop's
@@ -89,6 +93,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
 		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
+	x.index()
 	if r.Turned {
 		x.dir = Back
 	}
@@ -209,9 +214,8 @@ func (x *run) view() View {
 	default:
 	}
 	hosts := append([]HostView(nil), x.hosts...)
-	parked := x.gate.parkedHosts()
-	for i := range hosts {
-		hosts[i].Returns = parked[hosts[i].Name]
+	for host, returns := range x.gate.parkedHosts() {
+		hosts[x.at[host]].Returns = returns
 	}
 	return View{
 		Hosts: hosts, Direction: x.dir, Waves: x.gate != nil,
@@ -310,10 +314,8 @@ func (x *run) hard() bool { return x.ctx.Err() != nil }
 func (x *run) with(host string, f func(*HostView)) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for i := range x.hosts {
-		if x.hosts[i].Name == host {
-			f(&x.hosts[i])
-		}
+	if i, ok := x.at[host]; ok {
+		f(&x.hosts[i])
 	}
 }
 
@@ -325,10 +327,8 @@ func (x *run) phaseOf(host string) (p Phase) {
 }
 
 func (x *run) planned(host string) PlannedHost {
-	for _, h := range x.Plan.Hosts {
-		if h.Name == host {
-			return h
-		}
+	if h, ok := x.plans[host]; ok {
+		return h
 	}
 	return PlannedHost{Name: host}
 }

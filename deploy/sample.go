@@ -9,9 +9,14 @@ func (x *run) sample(ctx context.Context) {
 	}
 }
 
-// count asks every balancer once who serves; the fewest on any counts. What one
-// that does not answer has is not known, and changes nothing.
+// count has every balancer asked who serves, once for all who want to know now.
 func (x *run) count(ctx context.Context) {
+	_, _ = x.census.get(ctx, func(ctx context.Context) (struct{}, error) { x.ask(ctx); return struct{}{}, nil })
+}
+
+// ask asks every balancer once who serves; the fewest on any counts. What one
+// that does not answer has is not known, and changes nothing.
+func (x *run) ask(ctx context.Context) {
 	serving := map[string]bool{}
 	low := -1
 	for _, b := range x.Balancers {
@@ -45,5 +50,19 @@ func (x *run) sampled(serving map[string]bool, low int) {
 	x.low = min(x.low, low)
 	for i := range x.hosts {
 		x.hosts[i].Serving = serving[x.hosts[i].Name]
+	}
+}
+
+// index finds hosts by their names, and balancers their shared questions.
+func (x *run) index() {
+	x.at, x.plans, x.looks = make(map[string]int, len(x.hosts)), make(map[string]PlannedHost, len(x.Plan.Hosts)), map[string]*shared[map[string]Seat]{}
+	for i, v := range x.hosts {
+		x.at[v.Name] = i
+	}
+	for _, h := range x.Plan.Hosts {
+		x.plans[h.Name] = h
+	}
+	for _, b := range x.Balancers {
+		x.looks[b.Name()] = &shared[map[string]Seat]{}
 	}
 }
