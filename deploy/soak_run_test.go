@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -154,28 +155,55 @@ func (y story) simpler() (all []story) {
 }
 
 // TestLargeFleets rolls out over 10,000 hosts, with a few of them bad. It takes long:
-// FLIPDEPLOY_LARGE_N says how many times.
+// FLIPDEPLOY_LARGE_N says how many times, FLIPDEPLOY_LARGE_HOSTS over how many hosts.
 func TestLargeFleets(t *testing.T) {
-	n, hosts := number("FLIPDEPLOY_LARGE_N"), 10000
-	if n == 0 {
-		n, hosts = 1, 500
+	n, hosts := number("FLIPDEPLOY_LARGE_N"), number("FLIPDEPLOY_LARGE_HOSTS")
+	switch {
+	case n == 0:
+		n, hosts = 1, cmp.Or(hosts, 500)
+	default:
+		hosts = cmp.Or(hosts, 10000)
 	}
 	first := uint64(max(1, number("FLIPDEPLOY_SOAK_SEED")))
-	none := &coverage{map[string]map[string]int{}}
-	for i := range n {
-		began := time.Now()
-		y := tale(first + uint64(i))
-		y.hosts, y.wish.Parallel, y.wish.Canary, y.wish.MinServing = hosts, Amount{N: 5, Percent: true}, Amount{N: 1}, Amount{}
-		y.quirks, y.wish.OnFailure = y.quirks[:min(1, len(y.quirks))], []Failure{FailRollback, FailContinue}[i%2]
-		y.wish.NoUndo = false
-		for i := range y.blows { // anywhere in the run
-			y.blows[i].at *= hosts / 8
-			y.blows[i].host *= hosts / 8
-		}
-		k := y.run(t, none, false)
+	seen := &coverage{map[string]map[string]int{}}
+	ends, calls, broken, began := map[string]int{}, 0, 0, time.Now()
+	for seed := first; seed < first+uint64(n); seed++ {
+		since := time.Now()
+		y := tale(seed).over(hosts)
+		k := y.run(t, seen, false)
 		if len(k.s.broken) > 0 {
+			broken++
 			t.Errorf("%s\n%s", y, strings.Join(k.s.broken[:min(5, len(k.s.broken))], "\n"))
 		}
-		t.Logf("%d: %d hosts, %d calls, %.1f s, %s", i+1, hosts, k.calls, time.Since(began).Seconds(), k.ending())
+		calls += k.calls
+		ends[k.ending()]++
+		t.Logf("seed %d: %d hosts, %d on the new release, %d calls, %.1f s, %s", seed, hosts, k.on(y.to()), k.calls, time.Since(since).Seconds(), k.ending())
 	}
+	t.Logf("%d rollouts of %d hosts from seed %d, %d calls, %d broken, %.0f s, ends %v\n%s", n, hosts, first, calls, broken, time.Since(began).Seconds(), ends, seen)
+}
+
+// over is the story on a large fleet, twentieths of it at a time. What is wrong with hosts
+// or happens to them is anywhere in it, and seldom with the canary.
+func (y story) over(hosts int) story {
+	each := hosts / y.hosts
+	y.hosts, y.wish.Parallel, y.wish.Canary, y.wish.MinServing = hosts, Amount{N: 5, Percent: true}, Amount{N: 1}, Amount{}
+	y.wish.OnFailure, y.wish.NoUndo = []Failure{FailRollback, FailContinue}[y.seed%2], false
+	for i := range y.quirks {
+		y.quirks[i].host = y.quirks[i].host*each + each/2
+	}
+	for i := range y.blows { // a host takes some fourteen calls
+		y.blows[i].at = y.blows[i].at * each / 3
+		y.blows[i].host = y.blows[i].host*each + each/2
+	}
+	return y
+}
+
+// on is how many hosts run a release.
+func (k *soaking) on(release string) (n int) {
+	for _, h := range k.s.hosts {
+		if h.runs == release {
+			n++
+		}
+	}
+	return n
 }
