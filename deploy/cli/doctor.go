@@ -69,6 +69,10 @@ func (d *diagnosis) artifact(o rolloutOptions) *site.Artifact {
 	if _, err := os.Stat(file); o.artifact != "" || file != "" && err == nil {
 		art, err := site.OpenArtifact(file, d.inv.App.Entry)
 		if err == nil {
+			d.fault("", d.fits(art))
+			if text := d.better(art); text != "" {
+				d.note("", text)
+			}
 			return art
 		}
 		d.fault("", err)

@@ -96,6 +96,9 @@ func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artif
 	if err != nil {
 		return deploy.Plan{}, deploy.Survey{}, err
 	}
+	if err := s.fits(art); err != nil {
+		return deploy.Plan{}, deploy.Survey{}, err
+	}
 	survey, err := s.inspect(ctx, scope, o.releaseID)
 	if err != nil {
 		return deploy.Plan{}, survey, err

@@ -28,6 +28,9 @@ type host struct {
 	binary   string    // with replace: what is renamed over
 	noUndo   bool      // nobody wants a way back
 	gone     string    // what to do where a release is gone; "": what is usual
+
+	version func(ctx context.Context) (string, error) // asks the app itself
+	say     func(code, text string)                   // tells people while it goes on
 }
 
 var _ deploy.Host = (*host)(nil)
@@ -35,14 +38,15 @@ var _ deploy.Host = (*host)(nil)
 func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *host {
 	x := &host{name: h.Name, binary: inv.Reload.Binary, site: site.New(site.Config{Path: h.Path, Install: inv.Reload.Install,
 		Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}, m)}
-	x.App = proc.New(proc.Config{
-		Method: proc.Method(inv.Reload.Method), Signal: inv.Reload.Signal, PIDFile: inv.Reload.PIDFile, Unit: inv.Reload.Unit,
-		Port: h.Ports[0], Start: inv.Reload.Start, Stop: inv.Reload.Stop, Sudo: h.ReloadSudo,
-		Timeout: inv.Reload.Timeout, Settle: inv.Reload.Settle, OldMayStay: inv.Rollout.OnDrainTimeout == "proceed", Log: inv.Reload.Log,
-		ReleasesDir: path.Join(h.Path, "releases"),
-		EntryOf:     x.site.EntryPath,
-		Fence:       func(script string) string { return x.site.Guard(script) },
-	}, guarded{m, x})
+	c := takeoverOf(inv)
+	c.Port, c.Sudo = h.Ports[0], h.ReloadSudo
+	c.ReleasesDir, c.EntryOf = path.Join(h.Path, "releases"), x.site.EntryPath
+	c.Fence = func(script string) string { return x.site.Guard(script) }
+	c.Say = func(code, text string) { x.say(code, text) }
+	if inv.Health.VersionPath != "" {
+		c.VersionProbe = func(ctx context.Context) (string, error) { return x.version(ctx) }
+	}
+	x.App = proc.New(c, guarded{m, x})
 	return x
 }
 

@@ -65,8 +65,8 @@ func TestTheBarIsOneAndNeverInTheDataPath(t *testing.T) {
 // own, and words of its own, reads TOML.
 func TestOnlyTheInventoryReadsTOML(t *testing.T) {
 	wantPlaces(t, "go-toml", imports(t, "github.com/pelletier/go-toml"),
-		"deploy/inventory/index.go", "deploy/inventory/syntax.go", "deploy/inventory/tree.go")
-	wantPlaces(t, "decoding", uses(t, "toml", "Unmarshal", "NewDecoder"), "deploy/inventory/tree.go")
+		"deploy/inventory/index.go", "deploy/inventory/syntax.go", "deploy/inventory/system.go", "deploy/inventory/tree.go")
+	wantPlaces(t, "decoding", uses(t, "toml", "Unmarshal", "NewDecoder"), "deploy/inventory/system.go", "deploy/inventory/tree.go") // system.go: the presets, a part of the program
 	for _, s := range product(t) {
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			if id, ok := n.(*ast.Ident); ok && (id.Name == "DisallowUnknownFields" || id.Name == "StrictMissingError") {

@@ -92,7 +92,12 @@ func probeOf(inv *inventory.Inventory) lb.Probe {
 }
 
 func (s *session) wireHost(h inventory.Host, m *remote.Machine) {
-	s.hosts[h.Name] = newHost(s.inv, h, m)
+	x := newHost(s.inv, h, m)
+	x.version = func(ctx context.Context) (string, error) { return s.checker.versionOf(ctx, h.Name) }
+	x.say = func(code, text string) {
+		s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Code: code, Detail: text})
+	}
+	s.hosts[h.Name] = x
 	own := health.Vantage{Name: h.Name, Dialer: m, Addr: net.JoinHostPort(h.Address, strconv.Itoa(h.HealthPort))}
 	s.checker.own[h.Name] = own
 	if s.inv.Health.Via == "host" {

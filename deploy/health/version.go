@@ -66,6 +66,16 @@ func (w *watch) askVersion(ctx context.Context, revision string) error {
 	return nil
 }
 
+// Version is what VersionPath answers, asked once on a connection of its own.
+func (c Check) Version(ctx context.Context, d Dialer, addr string) (string, error) {
+	c = c.filled()
+	a, err := c.ask(ctx, d, addr, c.VersionPath)
+	if err != nil {
+		return "", err
+	}
+	return a.body, a.judge(Status{Class: 2}, "")
+}
+
 // holdsWord tells whether word stands in text as a whole: v2 is not in v2.1, nor
 // in v2-dirty, but it is in "running v2."
 func holdsWord(text, word string) bool {

@@ -69,8 +69,6 @@ func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
 	all = strings.Replace(all, `scheme   = "http" `, `scheme   = "https"`, 1) // ca is for it alone
 	_, err = Parse([]byte(all), "example")
 	want := strings.TrimSpace(`
-example:32:1: reload.pid_command: a pid command is not yet supported (use pid_file, or unit)
-example:51:1: reload.command: a reload command is not yet supported (leave it out; method is "signal", "systemd" or "restart")
 example:68:1: health.command: a health command is not yet supported (leave it out; kind is "http" or "tcp")
 example:88:1: ssh.jump: a jump host is not yet supported (run flipdeploy where the hosts can be reached, and leave it out)
 example:103:1: lb[0].config: is nginx's: this balancer is HAProxy (leave it out)

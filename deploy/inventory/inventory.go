@@ -36,17 +36,21 @@ type Reload struct {
 	Preset     string
 	Install    string // symlink, replace
 	Binary     string // with replace: the path the app re-executes, relative to the host's Path
-	Method     string // signal, systemd (systemctl reload), restart
+	Method     string // signal, systemd (systemctl reload), command, restart
 	Signal     string // HUP, USR1, …; set with Method signal
 	PIDFile    string
 	PIDCommand []string
 	Unit       string
-	Command    []string
+	Command    []string // with Method command
+	Check      []string // must end with 0 before anything is sent; nil: nothing is looked at
 	Start      []string // default: systemctl start of Unit; nil without either
 	Stop       []string // default: systemctl stop of Unit; nil without either
 	Timeout    time.Duration
 	Settle     time.Duration
 	Log        string // "" is the unit's journal
+	// OnEnvChange: what to do where the unit or its environment changed since the app was
+	// started, which no reload in place brings: warn, restart.
+	OnEnvChange string
 }
 
 // A Health is how a host is asked whether it is well.

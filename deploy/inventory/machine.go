@@ -130,7 +130,11 @@ func (b *builder) wherever(s section, h *Host) {
 	if h.HealthPort == 0 && len(h.Ports) > 0 {
 		h.HealthPort = h.Ports[0]
 	}
-	h.ReloadSudo = b.section("reload").flag("sudo", h.Sudo)
+	sudo := h.Sudo
+	if p := b.inv.Reload.System(); p.Sudo != nil && b.inv.Reload.Method == p.Method {
+		sudo = *p.Sudo
+	}
+	h.ReloadSudo = b.section("reload").flag("sudo", sudo)
 }
 
 // backends are as given, else the address with each of the app's ports.

@@ -19,10 +19,6 @@ var laters = []later{
 	{"app.artifact", prefix("https://"), "fetching an artifact", "download it and give its path"},
 	{"app.artifact", prefix("s3://"), "fetching an artifact", "download it and give its path"},
 	{"app.artifact", suffix(".tar.zst"), "a .tar.zst artifact", "give a .tar.gz, a directory or a file"},
-	{"reload.preset", is(laterPresets...), "this preset", `use "stop-start", or "custom" with method, signal and timeout`},
-	{"reload.method", is("command"), `method = "command"`, `use "signal", "systemd" or "restart"`},
-	{"reload.command", set, "a reload command", `leave it out; method is "signal", "systemd" or "restart"`},
-	{"reload.pid_command", set, "a pid command", "use pid_file, or unit"},
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
 	{"ssh.jump", set, "a jump host", "run flipdeploy where the hosts can be reached, and leave it out"},
@@ -30,16 +26,6 @@ var laters = []later{
 	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
 	{"host.zone", set, "a zone", "leave it out; labels may hold it"},
 }
-
-// laterPresets are known by name only.
-var laterPresets = []string{
-	"tablecloth", "endless", "beego-grace", "facebookgo-grace", "overseer", "littleboss",
-	"node-cluster-usr2", "pm2-reload", "nginx-reload", "nginx-upgrade", "haproxy-reload",
-	"multibinder-haproxy", "gunicorn-hup", "gunicorn-usr2", "unicorn-usr2", "puma-phased",
-	"puma-restart", "uwsgi-hup", "uwsgi-chain", "server-starter",
-}
-
-func isLater(preset string) bool { return slices.Contains(laterPresets, preset) }
 
 // Supported is nil when flipdeploy can act on value under key; else its error
 // says under which name (a flag's, say) it was given and what to use instead.

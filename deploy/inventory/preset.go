@@ -1,53 +1,64 @@
 package inventory
 
-import "time"
-
-// A preset is what is known of one way to take a release over.
-type preset struct {
-	method  string
-	signal  string
-	timeout time.Duration
-	settle  time.Duration
-}
-
-// presets that work. Timeouts: tableflip gives a new process 60 s to be ready,
-// and an ExecReload may stand for it; a restart is 30 s to stop, 30 to start.
-var presets = map[string]preset{
-	"tableflip":       {"signal", "HUP", 65 * time.Second, 2 * time.Second},
-	"systemd-reload":  {"systemd", "", 65 * time.Second, 2 * time.Second},
-	"systemd-restart": {"restart", "", 60 * time.Second, 2 * time.Second},
-	"stop-start":      {"restart", "", 60 * time.Second, 2 * time.Second},
-	"custom":          {"", "", 30 * time.Second, 2 * time.Second},
-}
-
-// presetNames is every preset that is or will be.
-var presetNames = append([]string{
-	"tableflip", "systemd-reload", "systemd-restart", "stop-start", "custom",
-}, laterPresets...)
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 var signals = []string{"HUP", "USR1", "USR2", "WINCH", "QUIT", "TERM", "INT"}
 
 func (b *builder) reload() Reload {
 	s := b.section("reload")
+	p := system(s.word("preset", "custom", presetNames()...))
 	r := Reload{
-		Preset:     s.word("preset", "custom", presetNames...),
-		Install:    s.word("install", "symlink", "symlink", "replace"),
-		Binary:     s.str("binary", "", innerPath),
-		PIDFile:    s.str("pid_file", "", remotePath),
-		PIDCommand: s.argv("pid_command"),
-		Unit:       s.str("unit", "", unitName),
-		Command:    s.argv("command"),
-		Start:      s.argv("start"),
-		Stop:       s.argv("stop"),
-		Log:        s.str("log", "", remotePath),
+		Preset:      p.Name,
+		Install:     s.word("install", p.Install, "symlink", "replace"),
+		Binary:      s.str("binary", "", innerPath),
+		PIDFile:     s.str("pid_file", "", remotePath),
+		Unit:        s.str("unit", "", unitName),
+		Start:       s.argv("start"),
+		Stop:        s.argv("stop"),
+		Log:         s.str("log", "", remotePath),
+		OnEnvChange: s.word("on_env_change", "warn", "warn", "restart"),
 	}
-	p := presets[r.Preset]
-	r.Method = s.word("method", p.method, "signal", "systemd", "command", "restart")
-	r.Signal = s.word("signal", p.signal, signals...)
-	r.Timeout = s.dur("timeout", p.timeout, time.Millisecond)
-	r.Settle = s.dur("settle", p.settle, 0)
+	r.Method = s.word("method", p.Method, "signal", "systemd", "command", "restart")
+	r.Signal = s.word("signal", p.Signal, signals...)
+	r.Command = b.commandOr(s, "command", r, p.Command)
+	r.Check = b.commandOr(s, "check", r, p.Check)
+	r.PIDCommand = b.commandOr(s, "pid_command", r, p.PIDCommand)
+	r.Timeout = s.dur("timeout", time.Duration(p.Timeout), time.Millisecond)
+	r.Settle = s.dur("settle", time.Duration(p.Settle), 0)
 	b.reloadNeeds(s, r)
+	b.presetNeeds(s, r, p)
 	return r.withUnit()
+}
+
+// commandOr is the command as given, else the preset's where its method is left.
+func (b *builder) commandOr(s section, key string, r Reload, preset []string) []string {
+	p := system(r.Preset)
+	if s.has(key) || r.Method != p.Method {
+		return s.argv(key)
+	}
+	return r.filled(preset, b.inv.App.Name)
+}
+
+// presetNeeds adds what the preset cannot do without, and what it cannot live with.
+func (b *builder) presetNeeds(s section, r Reload, p System) {
+	if r.Method != p.Method {
+		return
+	}
+	for _, key := range p.Needs {
+		s.need(key, fmt.Sprintf("preset = %q needs it", p.Name))
+	}
+	for key, why := range p.Never {
+		if s.has(key) {
+			s.fault(key, fmt.Sprintf("does not go with preset = %q: %s", p.Name, why), "")
+		}
+	}
+	if p.OnlyInstall && r.Install != p.Install {
+		s.fault("install", fmt.Sprintf("preset = %q needs %q: %s", p.Name, p.Install, p.Note), "")
+	}
 }
 
 // reloadNeeds adds what the method cannot do without.
@@ -57,7 +68,7 @@ func (b *builder) reloadNeeds(s section, r Reload) {
 	}
 	switch r.Method {
 	case "":
-		if !b.on("reload.preset") && !b.on("reload.method") && !isLater(r.Preset) {
+		if !b.on("reload.preset") && !b.on("reload.method") {
 			s.needOr("method", "how the running app takes a new release over",
 				`set reload.preset, or reload.method; "stop-start" with a unit suits any app`)
 		}
@@ -67,6 +78,10 @@ func (b *builder) reloadNeeds(s section, r Reload) {
 		}
 	case "systemd":
 		s.need("unit", `method = "systemd" reloads it`)
+	case "command":
+		if r.Command == nil && !slices.Contains(system(r.Preset).Needs, "command") {
+			s.need("command", `method = "command" runs it`)
+		}
 	case "restart":
 		b.restartNeeds(s, r)
 	}

@@ -168,14 +168,6 @@ func TestEveryKeyOfTheTableOfLatersIsKnown(t *testing.T) {
 	}
 }
 
-func TestPresetsHaveAMethodAndATimeout(t *testing.T) {
-	for name, p := range presets {
-		if !slices.Contains(presetNames, name) || p.timeout == 0 || p.settle == 0 || (p.method == "") != (name == "custom") {
-			t.Errorf("%s: %+v", name, p)
-		}
-	}
-}
-
 func TestManyFaultsAreBounded(t *testing.T) {
 	var b strings.Builder
 	for i := range 150 {

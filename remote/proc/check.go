@@ -32,9 +32,26 @@ func (a *App) Check(ctx context.Context) (r Running, warnings []string, err erro
 		return r, nil, err
 	}
 	if s.main != nil {
-		r = running(f, s)
+		r = a.cfg.running(f, s)
 	}
-	return r, a.unitWarnings(f), errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkStart(ctx, s), a.checkRights(ctx, s))
+	warnings = append(append(a.unitWarnings(f), a.changes(ctx)...), a.failWarnings(s)...)
+	return r, warnings, errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkFit(ctx, s), a.checkStart(ctx, s), a.checkRights(ctx, s))
+}
+
+func (a *App) checkFit(ctx context.Context, s spot) error {
+	if s.main == nil || s.deaf {
+		return nil
+	}
+	return a.fits(ctx, s.main)
+}
+
+// failWarnings: some systems cannot go on after a takeover that failed.
+func (a *App) failWarnings(s spot) []string {
+	if s.main == nil || !a.cfg.RestartFailed || a.cfg.canStart() {
+		return nil
+	}
+	return []string{fmt.Sprintf("after a takeover that failed an app of preset %q needs a restart, and the inventory does not say how: "+
+		"set reload.unit, or reload.start and reload.stop", a.cfg.Preset)}
 }
 
 func (a *App) checkUnit(f facts) error {
@@ -57,6 +74,10 @@ func (a *App) checkUnit(f facts) error {
 // a file of it tells the release.
 func (a *App) checkProof(f facts, s spot) error {
 	p := s.main
+	if p != nil && a.cfg.Kind == SamePID && a.cfg.foreign(p) && p.image == 0 {
+		return newError("proof", "FD-PROOF-IMPOSSIBLE", "use an SSH user that the app runs as, or reload.preset = \"systemd-restart\"",
+			"the SSH user may not see when pid %d executes itself anew", p.pid)
+	}
 	if p == nil || a.cfg.VersionProbe != nil || len(f.traces(p)) > 0 {
 		return nil
 	}
@@ -64,7 +85,7 @@ func (a *App) checkProof(f facts, s spot) error {
 	case p.ino == "":
 		return newError("proof", "FD-PROOF-IMPOSSIBLE", "set health.version_path, or reload.sudo = true with `stat` and `ls` in sudoers",
 			"the SSH user may not see which program pid %d runs", p.pid)
-	case interpreted(p):
+	case a.cfg.foreign(p):
 		return newError("proof", "FD-PROOF-IMPOSSIBLE", "set health.version_path",
 			"pid %d runs %s, and neither its directory nor an open file tells the release", p.pid, p.exe)
 	}
@@ -82,7 +103,7 @@ func (a *App) checkStart(ctx context.Context, s spot) error {
 // process, unless systemd is told of the new one.
 func (a *App) unitWarnings(f facts) (list []string) {
 	u := f.unit
-	if a.cfg.Unit == "" || a.cfg.Method == Restart {
+	if a.cfg.Unit == "" || a.cfg.Method == Restart || a.cfg.Kind == SamePID || a.cfg.Kind == MasterWorker {
 		return nil
 	}
 	simple := slices.Contains([]string{"simple", "exec", "forking"}, u.props["Type"])

@@ -22,7 +22,8 @@ type facts struct {
 	entries map[string][]string // dev:inode of entry files -> release ids
 	adopted map[string]string   // sign of a program that was found -> release id
 	logSize int64
-	helper  int    // runs our start or stop command
+	named   []int  // what the pid command printed
+	helper  int    // runs our start, stop or reload command
 	command string // last line that it wrote; exit=N once it ended
 }
 
@@ -34,6 +35,8 @@ type process struct {
 	faults    uint64 // of children that ended and were waited for
 	uid       int
 	exe, ino  string   // "" when we may not see it
+	name      string   // as the process calls itself
+	image     uint64   // changes when it executes itself anew; 0 when we may not see it
 	sign      string   // inode:size:mtime of exe
 	in        []string // releases in which it has its directory or a file
 	ignored   uint64   // signals, as masks
@@ -93,6 +96,8 @@ func (f *facts) take(word, rest string, cfg *Config) {
 		f.hidepid = true
 	case "pidfile":
 		f.pidfile, _ = strconv.Atoi(rest)
+	case "named":
+		f.named = numbers(rest)
 	case "group":
 		f.members = numbers(rest)
 	case "log":
@@ -161,13 +166,16 @@ func (f *facts) takeProcess(word, rest string) {
 }
 
 func (f *facts) takeStat(pid int, w []string) {
-	if len(w) != 4 {
+	if len(w) < 4 {
 		return
 	}
 	p := &process{pid: pid, state: w[2], uid: -1}
 	p.ppid, _ = strconv.Atoi(w[0])
 	p.start, _ = strconv.ParseUint(w[1], 10, 64)
 	p.faults, _ = strconv.ParseUint(w[3], 10, 64)
+	if len(w) > 4 {
+		p.image, _ = strconv.ParseUint(w[4], 10, 64)
+	}
 	f.procs[pid] = p
 }
 
@@ -177,6 +185,8 @@ func (p *process) take(word, rest string) {
 		p.exe = rest
 	case "ino":
 		p.ino = rest
+	case "name":
+		p.name = rest
 	case "sign":
 		p.sign = rest
 	case "in":

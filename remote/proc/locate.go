@@ -32,7 +32,7 @@ func (e *AmbiguousError) Code() string { return "FD-PID-AMBIGUOUS" }
 
 // Hint is the next step for a person.
 func (e *AmbiguousError) Hint() string {
-	return "make reload.pid_file, reload.unit and app.port name the same process: " +
+	return "make reload.pid_file, reload.pid_command, reload.unit and app.port name the same process: " +
 		"end the one that is too many, or leave out the source that is wrong"
 }
 
@@ -46,10 +46,12 @@ func (c *Config) locate(f facts) (spot, error) {
 		return spot{}, hiddenError(c.Port)
 	}
 	roots := f.roots()
-	switch len(roots) {
-	case 0:
+	switch {
+	case len(roots) == 0:
 		return c.locateDeaf(f), nil
-	case 1:
+	case c.Target == Named:
+		return c.locateNamed(f)
+	case len(roots) == 1, c.Several:
 		return c.agree(f, roots[0])
 	}
 	return spot{}, c.ambiguous(f, fmt.Sprintf("%d processes listen side by side", len(roots)), true)
@@ -68,12 +70,27 @@ func (c *Config) narrow(f *facts) {
 	if len(ours) > 0 {
 		f.listen = ours
 	}
+	c.serving(f)
+}
+
+// serving counts those as listening who serve without the port being theirs.
+func (c *Config) serving(f *facts) {
+	switch c.Workers {
+	case Children:
+		for _, p := range f.all() {
+			if master := f.procs[p.ppid]; master != nil && f.listens(master) && !f.listens(p) && sameProgram(master, p) {
+				f.listen = append(f.listen, p.pid)
+			}
+		}
+	case ByName:
+		f.listen = slices.DeleteFunc(slices.Clone(f.named), func(pid int) bool { return pid < 2 })
+	}
 }
 
 // related is true when the unit, the pid file, the app's directory or the
 // releases speak for p.
 func (c *Config) related(f facts, p *process) bool {
-	return p.pid == f.unit.main || p.pid == f.pidfile || slices.Contains(f.members, p.pid) ||
+	return p.pid == f.unit.main || p.pid == f.pidfile || slices.Contains(f.members, p.pid) || slices.Contains(f.named, p.pid) ||
 		len(f.traces(p)) > 0 || strings.HasPrefix(p.exe, path.Dir(f.root)+"/")
 }
 
@@ -92,13 +109,50 @@ func (c *Config) locateDeaf(f facts) spot {
 
 func (c *Config) agree(f facts, root *process) (spot, error) {
 	s := spot{main: root}
+	if up := f.procs[root.ppid]; c.Target == Parent && up != nil && up.pid > 1 && sameProgram(up, root) {
+		s.main = up
+	}
+	if c.Workers == ByName || c.Several {
+		return s, nil // they stand side by side, and no source names them all
+	}
 	if err := c.agreeUnit(f, &s); err != nil {
 		return spot{}, err
 	}
 	if err := c.agreePIDFile(f, &s); err != nil {
 		return spot{}, err
 	}
-	return s, nil
+	return s, c.agreePIDCommand(f, s)
+}
+
+// agreePIDCommand: what it prints is the main process that the other sources name.
+func (c *Config) agreePIDCommand(f facts, s spot) error {
+	switch {
+	case len(c.PIDCommand) == 0 || slices.Equal(f.named, []int{s.main.pid}):
+		return nil
+	case len(f.named) == 0:
+		return c.ambiguous(f, "the pid command prints no process id", true)
+	}
+	return c.ambiguous(f, "the pid command prints another process than the one that listens", len(f.named) > 1)
+}
+
+// locateNamed takes the process that the sources name: it need not listen, but they
+// have to agree.
+func (c *Config) locateNamed(f facts) (spot, error) {
+	var main *process
+	for _, pid := range append([]int{f.unit.main, f.pidfile}, f.named...) {
+		p := f.procs[pid]
+		switch {
+		case !p.alive() || main != nil && main.pid == pid:
+		case main != nil:
+			return spot{}, c.ambiguous(f, "the sources name several processes", true)
+		default:
+			main = p
+		}
+	}
+	if main == nil {
+		return spot{}, c.ambiguous(f, "the process to signal is named by none", true)
+	}
+	return spot{main: main}, nil
 }
 
 // agreeUnit: while an old parent drains, systemd still has it for the main process.
@@ -164,6 +218,9 @@ func (c *Config) says(f facts) []string {
 	if c.Unit != "" {
 		list = append(list, fmt.Sprintf("unit %s: %s, main %s", c.Unit,
 			orElse(f.unit.props["ActiveState"], "not known"), f.describe([]int{f.unit.main})))
+	}
+	if len(c.PIDCommand) > 0 {
+		list = append(list, fmt.Sprintf("pid_command: %s", f.describe(f.named)))
 	}
 	if c.PIDFile != "" {
 		list = append(list, fmt.Sprintf("pid_file %s: %s", c.PIDFile, f.describe([]int{f.pidfile})))

@@ -29,12 +29,13 @@ function hear(line, list,    f, a) {
 }
 
 # Fields of stat are counted behind the last ")": a command's name may hold anything,
-# ends of lines too.
+# ends of lines too. Of the last, where its stack began, it can be told that a process
+# has executed itself anew.
 function stat(p, line,    t, w) {
 	t = text[p] = text[p] line " "
 	sub(/^.*\) /, "", t)
 	split(t, w, " ")
-	parent[p] = w[2]; state[p] = w[1]; row[p] = p " " w[2] " " w[20] " " w[1] " " w[9]
+	parent[p] = w[2]; state[p] = w[1]; row[p] = p " " w[2] " " w[20] " " w[1] " " w[9] " " w[26]
 }
 
 # Releases in which a process has its directory, or a file open or mapped.
@@ -85,6 +86,7 @@ END {
 	} while (more)
 	for (p in ours) if (p in row) {
 		print "proc " row[p]
+		t = text[p]; sub(/^[^(]*\(/, "", t); sub(/\) .*$/, "", t); print "name " p " " t
 		if (state[p] == "Z") continue
 		live[p] = 1; read = read " /proc/" p "/maps /proc/" p "/status"; exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"
 	}

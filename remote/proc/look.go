@@ -23,6 +23,9 @@ var lookAwk string
 const props = "LoadState,ActiveState,SubState,MainPID,ControlPID,NRestarts,Job,ControlGroup," +
 	"Type,PIDFile,NotifyAccess,KillMode,CanReload,Result,ReloadResult"
 
+// namesLast is how long the pid command's answer holds: it may cost more than a look.
+const namesLast = time.Second
+
 // look reads all facts with one script.
 func (a *App) look(ctx context.Context) (facts, error) {
 	a.looked, a.kept = time.Now(), nil
@@ -36,8 +39,21 @@ func (a *App) look(ctx context.Context) (facts, error) {
 	}
 	f.helper = a.helper
 	maps.Copy(f.adopted, a.adopts)
+	a.takeNames(&f)
 	a.cfg.narrow(&f)
 	return f, nil
+}
+
+// takeNames remembers what the pid command printed, if it was asked.
+func (a *App) takeNames(f *facts) {
+	if a.namesDue() {
+		a.named, a.namedAt = f.named, time.Now()
+	}
+	f.named = a.named
+}
+
+func (a *App) namesDue() bool {
+	return len(a.cfg.PIDCommand) > 0 && time.Since(a.namedAt) >= namesLast
 }
 
 // keep leaves the last look to the next one who wants to know the same.
@@ -55,9 +71,13 @@ func (a *App) lookOnce(ctx context.Context) (facts, error) {
 
 func (a *App) lookScript() string {
 	prefix, suffix := a.cfg.entryPattern()
+	names := ""
+	if a.namesDue() {
+		names = shellescape.QuoteCommand(a.cfg.filled(a.cfg.PIDCommand))
+	}
 	return header(map[string]string{
 		"releases": a.cfg.ReleasesDir, "prefix": prefix, "suffix": suffix,
-		"unit": a.cfg.Unit, "props": props, "pidfile": a.cfg.PIDFile,
+		"unit": a.cfg.Unit, "props": props, "pidfile": a.cfg.PIDFile, "pidcommand": names,
 		"port": strconv.Itoa(a.cfg.Port), "address": a.cfg.Address, "sudo": onOff(a.cfg.Sudo),
 		"known": a.known(), "log": a.cfg.Log, "notes": a.notes(),
 		"tell": lookAwk,
@@ -68,6 +88,9 @@ func (a *App) lookScript() string {
 // to them any more.
 func (a *App) known() string {
 	var pids []string
+	for _, pid := range a.named {
+		pids = append(pids, strconv.Itoa(pid))
+	}
 	for k := range a.born {
 		pids = append(pids, strconv.Itoa(k.pid))
 	}
@@ -107,7 +130,7 @@ func onOff(on bool) string {
 // act runs a script that changes something, under the host's fence. Cut short on
 // its way it is a syntax error and does nothing.
 func (a *App) act(ctx context.Context, script string, vars map[string]string) (string, error) {
-	a.kept = nil
+	a.kept, a.namedAt = nil, time.Time{}
 	out, err := a.run.Run(ctx, a.cfg.Fence("{\n"+header(vars)+script+"\n}\n"))
 	return strings.TrimSpace(string(out)), err
 }

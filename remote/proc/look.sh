@@ -1,5 +1,5 @@
 # Prints what this machine knows of the app's processes, a fact a line. Reads only.
-# Set before: releases prefix suffix unit props pidfile port address sudo known log notes tell
+# Set before: releases prefix suffix unit props pidfile pidcommand port address sudo known log notes tell
 #
 # A look costs the host what its processes cost: what the shell can read itself, it
 # reads, and one awk does the rest.
@@ -64,6 +64,12 @@ if [ -n "$pidfile" ]; then
       named=$(printf '%s\n' "$named" | head -n 1 | head -c 10) ;;
   esac
   echo "pidfile $named"
+  seeds="$seeds $named"
+fi
+
+if [ -n "$pidcommand" ]; then # printed by a program of the user's: numbers only, and not for ever
+  named=$(cd "${releases%/*}" && timeout 10 sh -c "$pidcommand" </dev/null 2>/dev/null | head -c 1000 | tr -s ' \t' '\n\n' | grep -x '[1-9][0-9]\{0,9\}' | tr '\n' ' ')
+  echo "named $named"
   seeds="$seeds $named"
 fi
 

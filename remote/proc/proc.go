@@ -23,6 +23,7 @@ type Method string
 const (
 	Signal  Method = "signal"  // one signal to the main process
 	Systemd Method = "systemd" // systemctl reload
+	Command Method = "command" // a command of the inventory
 	Restart Method = "restart" // systemctl restart, or stop and start
 )
 
@@ -31,14 +32,38 @@ type Config struct {
 	Method  Method
 	Signal  string // HUP, USR2; default HUP
 	PIDFile string
-	Unit    string
-	Port    int
-	Address string // when several apps share the port: only this address, or all, counts
-	Start   []string
-	Stop    []string
-	Sudo    bool
-	Timeout time.Duration // of a takeover; default 30s
-	Settle  time.Duration
+	// PIDCommand prints the process id, or with Workers ByName those of all workers.
+	PIDCommand []string
+	Unit       string
+	Command    []string // asks for the takeover, with Method Command
+	Check      []string // must end with 0 before anything is sent
+	Binary     string   // renamed over on each flip, relative to the app's root; "" for none
+	Port       int
+	Address    string // when several apps share the port: only this address, or all, counts
+	Start      []string
+	Stop       []string
+	Sudo       bool
+	Timeout    time.Duration // of a takeover; default 30s
+	Drain      time.Duration // for old processes to end after it; default Timeout
+	Settle     time.Duration
+
+	Preset  string // its name, for people
+	Kind    Kind
+	Target  Target
+	Workers Workers
+	Foreign bool   // the program that runs is not the release's own
+	Alone   bool   // nothing else may listen when it is done
+	Several bool   // several may listen side by side
+	Steps   []Step // a dance instead of one signal
+	Back    []Step // what undoes a dance that was not finished
+	// RestartIgnored restarts an app that did not answer; RestartFailed one whose takeover
+	// failed, instead of asking it ever again.
+	RestartIgnored, RestartFailed bool
+	RestartChanged                bool      // restart where the unit changed since the app was started
+	Modules                       []string  // the program must have one of them
+	Libraries                     []Library // all that are known
+	// Say is told what a person should know, while it goes on; nil tells nobody.
+	Say func(code, text string)
 	// OldMayStay: what served before may live on beside what took over, for the
 	// sessions it still has, once it no longer listens.
 	OldMayStay bool
@@ -64,9 +89,14 @@ type App struct {
 	after  *snapshot         // as the takeover was proven
 	helper int               // process that runs a start or stop command
 	adopts map[string]string // sign of a program that is to be adopted -> release id
+	failed bool              // the last takeover did, after it was asked for
+	danced int               // steps of a dance that were begun and not brought to an end
+	golang map[string]*Go    // what is known of programs, by dev:inode
 
-	looked time.Time // when the last look began
-	kept   *facts    // it, while nothing was done since and nobody used it
+	named   []int // what the pid command printed
+	namedAt time.Time
+	looked  time.Time // when the last look began
+	kept    *facts    // it, while nothing was done since and nobody used it
 }
 
 // A Running is what runs on the host now.
@@ -87,10 +117,14 @@ func New(cfg Config, run Runner) *App {
 	cfg.Method = orElse(cfg.Method, Signal)
 	cfg.Timeout = orElse(cfg.Timeout, 30*time.Second)
 	cfg.Poll = orElse(cfg.Poll, 150*time.Millisecond)
+	cfg.Drain = orElse(cfg.Drain, cfg.Timeout)
+	if cfg.Say == nil {
+		cfg.Say = func(_, _ string) {}
+	}
 	if cfg.Fence == nil {
 		cfg.Fence = func(script string) string { return script }
 	}
-	return &App{cfg: cfg, run: run, born: map[key]process{}}
+	return &App{cfg: cfg, run: run, born: map[key]process{}, golang: map[string]*Go{}}
 }
 
 func orElse[T comparable](v, other T) T {
@@ -112,12 +146,12 @@ func (a *App) Running(ctx context.Context) (Running, error) {
 	if err != nil || s.main == nil {
 		return Running{}, err
 	}
-	return running(f, s), nil
+	return a.cfg.running(f, s), nil
 }
 
-func running(f facts, s spot) Running {
+func (c *Config) running(f facts, s spot) Running {
 	p := s.main
-	r := Running{Release: f.releaseOf(p), PID: p.pid, Start: p.start, Exe: p.exe, Sign: p.sign, Interpreted: interpreted(p)}
+	r := Running{Release: c.release(f, p), PID: p.pid, Start: p.start, Exe: p.exe, Sign: p.sign, Interpreted: c.foreign(p)}
 	r.Detail = fmt.Sprintf("pid %d runs %s", p.pid, orElse(p.exe, "a program that we may not see"))
 	if s.deaf {
 		r.Detail += ", does not listen"

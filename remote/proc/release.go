@@ -87,6 +87,9 @@ func (f *facts) allRun(list []*process, id string) answer {
 	return sum
 }
 
+// runs tells whether those who serve run release id.
+func (c *Config) runs(f facts, id string) answer { return f.allRun(c.workers(f), id) }
+
 func (f *facts) anyNative(list []*process) bool {
 	return slices.ContainsFunc(list, func(p *process) bool { return len(f.native(p)) > 0 })
 }

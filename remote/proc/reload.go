@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,10 +21,18 @@ func (a *App) Reload(ctx context.Context, id string) error {
 	switch {
 	case s.main == nil:
 		return a.launch(ctx, id)
-	case s.deaf, a.cfg.Method == Restart && a.cfg.Unit == "":
+	case s.deaf, a.cfg.Method == Restart && a.cfg.Unit == "", a.mustRestart(ctx):
 		return a.replace(ctx, id)
 	}
-	return a.handOver(ctx, id, s)
+	err = a.handOver(ctx, id, s)
+	var e *TakeoverError
+	a.failed = errors.As(err, &e)
+	if a.failed && e.Verdict == Ignored && a.cfg.RestartIgnored && a.cfg.canStart() && e.sent {
+		a.cfg.Say("FD-RESTARTED", fmt.Sprintf("pid %d did not answer %s, which happens with preset %q: it is restarted while the host is drained",
+			s.main.pid, a.cfg.Signal, a.cfg.Preset))
+		return a.replace(ctx, id)
+	}
+	return err
 }
 
 // steady looks until no earlier upgrade is under way: an app that has not ended its
@@ -78,6 +87,12 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 	if err := a.mayTrigger(ctx, s.main); err != nil {
 		return err
 	}
+	if err := a.checked(ctx, s.main); err != nil {
+		return err
+	}
+	if len(a.cfg.Steps) > 0 {
+		return a.dance(ctx, id)
+	}
 	kind := reload
 	if a.cfg.Method == Restart {
 		kind = restart
@@ -86,10 +101,20 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 	if err != nil && !unknownOutcome(err) {
 		return triggerError("reload", fmt.Errorf("asking the app to take over: %w", err))
 	}
-	if err == nil && said != "sent" {
+	if err == nil && !a.sent(said) {
 		return a.notSent(said, s.main)
 	}
 	return a.prove(ctx, id, kind, err)
+}
+
+// sent takes note of the process that runs the command, if it was one.
+func (a *App) sent(said string) bool {
+	word, pid, _ := strings.Cut(said, " ")
+	if a.cfg.Method == Command && word == "pid" {
+		a.helper, _ = strconv.Atoi(pid)
+		return true
+	}
+	return said == "sent"
 }
 
 func (a *App) trigger(ctx context.Context, main *process) (string, error) {
@@ -98,11 +123,18 @@ func (a *App) trigger(ctx context.Context, main *process) (string, error) {
 		return a.askUnit(ctx, "reload", strconv.Itoa(a.before.facts.unit.main))
 	case Restart:
 		return a.askUnit(ctx, "restart", "")
+	case Command:
+		return a.runCommand(ctx, a.cfg.filled(a.cfg.Command))
 	}
+	return a.send(ctx, main, a.cfg.Signal)
+}
+
+// send signals one process, while it is the one that was looked at.
+func (a *App) send(ctx context.Context, p *process, signal string) (string, error) {
 	return a.act(ctx, signalScript, map[string]string{
-		"pid": strconv.Itoa(main.pid), "start": strconv.FormatUint(main.start, 10),
-		"exe": main.ino, "uid": strconv.Itoa(main.uid),
-		"signal": a.cfg.Signal, "sudo": onOff(a.cfg.Sudo),
+		"pid": strconv.Itoa(p.pid), "start": strconv.FormatUint(p.start, 10),
+		"exe": p.ino, "uid": strconv.Itoa(p.uid),
+		"signal": signal, "sudo": onOff(a.cfg.Sudo),
 	})
 }
 
@@ -121,6 +153,9 @@ func (a *App) mayTrigger(ctx context.Context, main *process) error {
 	if a.cfg.Method != Signal {
 		return nil
 	}
+	if err := a.fits(ctx, main); err != nil {
+		return err
+	}
 	return a.heard(ctx, main)
 }
 
@@ -136,7 +171,7 @@ func (a *App) notSent(said string, main *process) error {
 // prove looks until the takeover is certain, one way or the other.
 func (a *App) prove(ctx context.Context, id string, kind trigger, lost error) error {
 	w := newWatch(id, a.before, kind, a.cfg.Timeout)
-	w.helper, w.probe = a.helper, a.cfg.VersionProbe != nil
+	w.how, w.helper, w.probe = &a.cfg, a.helper, a.cfg.VersionProbe != nil
 	a.born = w.born
 	asked := &asking{want: id, probe: a.cfg.VersionProbe, timeout: a.cfg.Timeout, first: never}
 	began := time.Now()

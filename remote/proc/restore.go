@@ -12,15 +12,24 @@ func (a *App) Restore(ctx context.Context, id string) error {
 	if id == "" {
 		return a.stop(ctx)
 	}
+	if err := a.stepBack(ctx); err != nil {
+		return err
+	}
 	f, err := a.look(ctx)
 	if err != nil {
 		return lostError("undo", err)
 	}
+	failed := a.failed
+	a.failed = false
 	if err := a.end(ctx, a.upstarts(f, id)); err != nil {
 		return err
 	}
 	before := a.before
 	s, err := a.steady(ctx)
+	if err == nil && failed && a.cfg.RestartFailed && a.cfg.canStart() {
+		a.cfg.Say("FD-RESTARTED", fmt.Sprintf("after a takeover that failed an app of preset %q is of no use any more: it is restarted while the host is drained", a.cfg.Preset))
+		return a.startOver(ctx, id)
+	}
 	if err == nil && a.intact(before, s, id) {
 		a.after = a.before
 		return nil
@@ -35,7 +44,8 @@ func (a *App) Restore(ctx context.Context, id string) error {
 }
 
 func (a *App) canHandOver(s spot, err error) bool {
-	return err == nil && s.main != nil && !s.deaf && a.cfg.Method != Restart
+	inPlace := a.cfg.Method != Restart && (!a.cfg.RestartFailed || a.cfg.Kind == ChildTakeover || !a.cfg.canStart())
+	return err == nil && s.main != nil && !s.deaf && inPlace
 }
 
 func (a *App) startOver(ctx context.Context, id string) error {
@@ -55,7 +65,7 @@ func (a *App) intact(before *snapshot, s spot, id string) bool {
 	if a.cfg.Unit != "" && !f.unit.well() {
 		return false
 	}
-	switch f.allRun(f.listeners(), id) {
+	switch a.cfg.runs(f, id) {
 	case yes:
 		return true
 	case unsure:

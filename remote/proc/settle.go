@@ -72,7 +72,7 @@ func (a *App) recognise(ctx context.Context, id string) error {
 }
 
 func (a *App) proven(ctx context.Context, f facts, id string) bool {
-	switch f.allRun(f.listeners(), id) {
+	switch a.cfg.runs(f, id) {
 	case yes:
 		return true
 	case unsure:
@@ -86,7 +86,7 @@ func (a *App) untilOldGone(ctx context.Context, id string) error {
 	began := time.Now()
 	for wait := a.soon(); ; wait = a.cfg.Poll {
 		f, err := a.lookOnce(ctx)
-		late := time.Since(began) >= a.cfg.Timeout
+		late := time.Since(began) >= a.cfg.Drain
 		if err == nil {
 			if err := a.holds(f, id); err != nil {
 				return a.lateDeath(ctx, err)
@@ -111,7 +111,7 @@ func (a *App) untilOldGone(ctx context.Context, id string) error {
 func (a *App) oldStays(f facts) error {
 	e := newError("settle", "FD-OLD-PROCESS-STAYS",
 		"see what keeps it: long requests or open tunnels; raise reload.timeout when they may last longer",
-		"the old process has not ended within %v", a.cfg.Timeout)
+		"the old process has not ended within %v", a.cfg.Drain)
 	for _, p := range a.old(f) {
 		e.evidence = append(e.evidence, "now: "+f.row(p))
 	}
@@ -197,10 +197,26 @@ func (a *App) holds(f facts, id string) error {
 		return fmt.Errorf("pid %d runs another program than the one that took over", main.pid)
 	case !f.listens(p):
 		return fmt.Errorf("pid %d no longer listens on port %d", main.pid, a.cfg.Port)
-	case f.allRun(f.listeners(), id) == no && a.cfg.VersionProbe == nil:
+	case a.workersGone(f):
+		return fmt.Errorf("pid %d lives, and all the workers that took over have ended", main.pid)
+	case a.cfg.runs(f, id) == no && a.cfg.VersionProbe == nil:
 		return fmt.Errorf("pid %d does not run %s", main.pid, id)
 	}
 	return a.unitHolds(f)
+}
+
+// workersGone is true once none of the workers that took over is left: a master starts
+// others for as long as it likes.
+func (a *App) workersGone(f facts) bool {
+	if a.cfg.Kind != MasterWorker || len(a.after.serving) < 2 {
+		return false
+	}
+	for k := range a.after.serving {
+		if p := f.procs[k.pid]; k != a.after.main.key() && p.alive() && p.key() == k {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *App) unitHolds(f facts) error {
@@ -224,6 +240,7 @@ func (a *App) unitLags(f facts) error {
 		return fmt.Errorf("unit %s is %s", a.cfg.Unit, f.unit.props["ActiveState"])
 	case main == nil:
 		return fmt.Errorf("unit %s has no main process", a.cfg.Unit)
+	case a.cfg.Target == Named:
 	case !f.listens(main) && !f.above(main, a.after.main):
 		return fmt.Errorf("unit %s has pid %d for its main process, which does not listen", a.cfg.Unit, main.pid)
 	}

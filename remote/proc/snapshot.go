@@ -37,7 +37,13 @@ func (f *facts) belongs(p, main *process) bool {
 // same is true while p is the process that listened at the time, in the same program.
 func (s *snapshot) same(p *process) bool {
 	ino, ok := s.serving[p.key()]
-	return ok && (ino == p.ino || ino == "" || p.ino == "")
+	if !ok {
+		return false
+	}
+	if was := s.facts.procs[p.pid]; was != nil && was.image != 0 && p.image != 0 && was.image != p.image {
+		return false
+	}
+	return ino == p.ino || ino == "" || p.ino == ""
 }
 
 // split parts the listeners of f in those of the snapshot and new ones.

@@ -79,6 +79,11 @@ func (a *App) spawn(ctx context.Context, argv []string) (string, error) {
 			return said, err
 		}
 	}
+	return a.runCommand(ctx, argv)
+}
+
+// runCommand returns once the command has begun, with the process that runs it.
+func (a *App) runCommand(ctx context.Context, argv []string) (string, error) {
 	words := shellescape.QuoteCommand(argv)
 	if a.cfg.Sudo {
 		words = `if [ "$(id -u)" = 0 ]; then ` + words + "; else sudo -n " + words + "; fi"

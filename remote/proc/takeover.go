@@ -14,6 +14,7 @@ type TakeoverError struct {
 	Verdict Verdict
 	text    string
 	hint    string
+	sent    bool     // the app was asked
 	seen    []string // processes before and after
 	log     []string
 }
@@ -38,6 +39,8 @@ var takeoverHints = map[Verdict]string{
 	Wrong:   "start the app by a path through `current` (not from inside it), so that it finds the new release there",
 	Dead:    "the app ended instead of handing over: see its log above; an app without a graceful restart needs reload.method = \"restart\"",
 	Stalled: "old and new were not told apart in time: set health.version_path, or raise reload.timeout",
+	Partial: "some of the old ones stay: see the app's log above for what keeps them or ends the new ones; raise reload.timeout if they only need longer",
+	Split:   "two triggers made two apps: find who else asks this app to take over; the undo ends one",
 }
 
 func (a *App) takeoverError(ctx context.Context, f facts, v Verdict, w *watch) *TakeoverError {
@@ -45,7 +48,7 @@ func (a *App) takeoverError(ctx context.Context, f facts, v Verdict, w *watch) *
 	if more := a.unitWarnings(f); v == Dead && len(more) > 0 {
 		hint = more[0]
 	}
-	return &TakeoverError{Verdict: v, text: w.tell(f, v, &a.cfg), hint: hint,
+	return &TakeoverError{Verdict: v, sent: true, text: w.tell(f, v, &a.cfg), hint: hint,
 		seen: w.evidence(f), log: a.logSince(ctx, w.before.facts)}
 }
 
@@ -55,6 +58,9 @@ func (w *watch) tell(f facts, v Verdict, c *Config) string {
 	case Ignored:
 		return fmt.Sprintf("%s still serves and no new process was seen within %v", w.oldName(), min(patience, w.timeout))
 	case Refused:
+		if w.commandFailed(f) {
+			return fmt.Sprintf("the command ended with %s; %s still serves", strings.TrimPrefix(f.command, "exit="), w.oldName())
+		}
 		return fmt.Sprintf("the new process%s ended before it served; %s still serves", w.deadName(), w.oldName())
 	case Hung:
 		return fmt.Sprintf("the new process%s lives and does not serve after %v", w.bornName(), w.timeout)
@@ -62,6 +68,15 @@ func (w *watch) tell(f facts, v Verdict, c *Config) string {
 		return fmt.Sprintf("the new process runs %s, not %s", w.freshRelease(f), w.want)
 	case Dead:
 		return w.tellDead(f, c)
+	case Partial:
+		old, fresh := w.before.split(f)
+		return fmt.Sprintf("%d old and %d new processes serve after %v", len(old), len(fresh), w.timeout)
+	case Split:
+		_, fresh := w.before.split(f)
+		return fmt.Sprintf("%d new processes serve side by side", len(fresh))
+	}
+	if w.loops >= looping {
+		return fmt.Sprintf("new workers are started and end at once (pid %s): nothing answers", w.deadPids())
 	}
 	return fmt.Sprintf("the new process%s serves, but not %s alone and provably after %v", w.bornName(), w.want, w.timeout)
 }
@@ -92,6 +107,14 @@ func (w *watch) deadName() string {
 		return ""
 	}
 	return fmt.Sprintf(" (pid %d)", w.dead[len(w.dead)-1].pid)
+}
+
+func (w *watch) deadPids() string {
+	var list []string
+	for _, p := range w.dead[max(0, len(w.dead)-looping):] {
+		list = append(list, fmt.Sprint(p.pid))
+	}
+	return strings.Join(list, ", ")
 }
 
 func (w *watch) bornName() string {

@@ -19,6 +19,8 @@ const (
 	Wrong   Verdict = "wrong release" // a new one serves another release
 	Dead    Verdict = "dead"          // nothing serves any more, or systemd had to start it again
 	Stalled Verdict = "stalled"       // neither old nor new alone
+	Partial Verdict = "partial"       // some of the old workers stay, some new ones serve
+	Split   Verdict = "split"         // several new ones serve, side by side and for ever
 )
 
 // How long a sign must last before it counts.
@@ -28,6 +30,8 @@ const (
 	afterGlimpse = 2 * time.Second        // a child was waited for, and none was seen
 	deadFor      = 500 * time.Millisecond // nothing of the app was there
 	wrongFor     = 300 * time.Millisecond // a wrapper may still exec
+	splitFor     = 3 * time.Second        // several new roots
+	looping      = 3                      // deaths of new workers, one after the other
 )
 
 // A watch turns looks at the host into a verdict. It asks nothing and has no
@@ -36,6 +40,7 @@ type watch struct {
 	want    string
 	before  *snapshot
 	kind    trigger
+	how     *Config // the system's kind
 	timeout time.Duration
 
 	born     map[key]process // new processes of the app that live
@@ -46,7 +51,11 @@ type watch struct {
 	faultsAt time.Duration   // when the old one was first seen to have waited for a child
 	deadAt   time.Duration   // since when nothing is there
 	wrongAt  time.Duration
-	restarts int // the lowest count of automatic restarts
+	splitAt  time.Duration
+	seen     map[key]time.Duration // when new workers were first seen to serve
+	listened map[key]bool          // of those that were born
+	loops    int                   // of these, how many died
+	restarts int                   // the lowest count of automatic restarts
 }
 
 // A trigger is how the takeover was asked for.
@@ -61,8 +70,8 @@ const (
 const never = time.Duration(-1)
 
 func newWatch(want string, before *snapshot, kind trigger, timeout time.Duration) *watch {
-	w := &watch{want: want, before: before, kind: kind, timeout: timeout, born: map[key]process{},
-		faultsAt: never, deadAt: never, wrongAt: never, restarts: -1}
+	w := &watch{want: want, before: before, kind: kind, timeout: timeout, born: map[key]process{}, how: &Config{},
+		seen: map[key]time.Duration{}, listened: map[key]bool{}, faultsAt: never, deadAt: never, wrongAt: never, splitAt: never, restarts: -1}
 	if kind == reload {
 		w.restarts = before.facts.unit.restarts
 	}
@@ -76,12 +85,20 @@ func (w *watch) see(f facts, at time.Duration) Verdict {
 	switch {
 	case w.crashed(f):
 		return Dead
-	case len(fresh) > 0 && (len(old) == 0 || w.before.constant(old)):
+	case w.loops >= looping && (w.how.Kind == MasterWorker || w.how.Workers == ByName):
+		return w.judgeLoop(old)
+	case w.replaced(old, fresh):
 		return w.judgeFresh(f, fresh, at)
 	case len(old) > 0:
-		return w.judgeOld(f, at)
+		return w.judgeOld(f, old, fresh, at)
 	}
 	return w.judgeNone(f, at)
+}
+
+// replaced is true when those who serve are new, but for a master that is to stay.
+func (w *watch) replaced(old, fresh []*process) bool {
+	mayStay := w.how.Kind == AnyKind || w.how.Kind == MasterWorker
+	return len(fresh) > 0 && (len(old) == 0 || mayStay && w.before.constant(old))
 }
 
 // crashed is true when systemd starts the app again by itself: it ended, by our
@@ -96,6 +113,12 @@ func (w *watch) crashed(f facts) bool {
 
 func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict {
 	switch runs := f.allRun(fresh, w.want); {
+	case !w.lasting(fresh, at):
+		return w.late(at, Stalled)
+	case w.kind == reload && !w.how.Several && len(f.roots()) > 1:
+		return w.judgeSplit(at)
+	case w.how.Alone && len(f.listeners()) > 1:
+		return w.late(at, Partial)
 	case runs == yes:
 		return taken
 	case runs == unsure, w.probe && !f.anyNative(fresh):
@@ -110,11 +133,45 @@ func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict 
 	return waiting
 }
 
+// lasting is true once one of the workers that a master started has lived for a moment.
+func (w *watch) lasting(fresh []*process, at time.Duration) bool {
+	if w.how.Kind != MasterWorker {
+		return true
+	}
+	for _, p := range fresh {
+		first, known := w.seen[p.key()]
+		if !known {
+			w.seen[p.key()] = at
+		}
+		if known && at-first >= steadyFor {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeSplit: two that were started by one trigger each, or by two.
+func (w *watch) judgeSplit(at time.Duration) Verdict {
+	if w.splitAt == never {
+		w.splitAt = at
+	}
+	if at-w.splitAt >= splitFor {
+		return Split
+	}
+	return w.late(at, Split)
+}
+
 // judgeOld: what served before still listens.
-func (w *watch) judgeOld(f facts, at time.Duration) Verdict {
+func (w *watch) judgeOld(f facts, old, fresh []*process, at time.Duration) Verdict {
 	switch {
+	case w.commandRuns(f):
+		return w.late(at, Hung)
+	case len(fresh) > 0 && len(old) < len(w.before.serving) && w.how.Kind != ChildTakeover:
+		return w.late(at, Partial)
 	case len(w.born) > 0:
 		return w.late(at, w.lateBirth(f))
+	case w.commandFailed(f) && at >= afterDeath:
+		return Refused
 	case len(w.dead) > 0 && at-w.lastSeen >= afterDeath:
 		return Refused
 	case w.faultsAt != never && at-w.faultsAt >= afterGlimpse:
@@ -125,6 +182,26 @@ func (w *watch) judgeOld(f facts, at time.Duration) Verdict {
 		return Ignored
 	}
 	return w.late(at, Ignored)
+}
+
+// judgeLoop: the master starts new workers, and they end, again and again.
+func (w *watch) judgeLoop(old []*process) Verdict {
+	switch {
+	case len(old) == 0, w.before.constant(old):
+		return Stalled
+	case len(old) < len(w.before.serving):
+		return Partial
+	}
+	return Refused
+}
+
+// commandRuns is true while the command that asks for the takeover has not ended.
+func (w *watch) commandRuns(f facts) bool {
+	return w.kind == reload && w.helper > 0 && f.procs[w.helper].alive() && !strings.HasPrefix(f.command, "exit=")
+}
+
+func (w *watch) commandFailed(f facts) bool {
+	return w.kind == reload && w.helper > 0 && strings.HasPrefix(f.command, "exit=") && f.command != "exit=0"
 }
 
 // lateBirth: one that the pid file or systemd takes for the main process already
@@ -184,6 +261,9 @@ func (w *watch) note(f facts, at time.Duration) {
 	for k, p := range w.born {
 		if q := f.procs[k.pid]; !q.alive() || q.key() != k {
 			w.dead = append(w.dead, p)
+			if w.listened[k] {
+				w.loops++
+			}
 			delete(w.born, k)
 		}
 	}
@@ -203,6 +283,7 @@ func (w *watch) noteBirth(f facts, p *process, at time.Duration) {
 	case !w.before.newcomer(f, p):
 	case p.alive() && w.before.lookalike(f, p):
 		w.born[p.key()] = *p
+		w.listened[p.key()] = w.listened[p.key()] || f.listens(p)
 	case !p.alive() && w.faultsAt == never: // a zombie: its program can no longer be seen
 		w.faultsAt = at
 	}
@@ -215,6 +296,11 @@ func (w *watch) waitedFor(f facts) bool {
 		return false
 	}
 	p := f.procs[w.before.main.pid]
+	for k := range w.before.ours { // one of those that we knew may be what it waited for
+		if q := f.procs[k.pid]; !q.alive() || q.key() != k {
+			return false
+		}
+	}
 	return p != nil && p.key() == w.before.main.key() && p.faults > w.before.main.faults
 }
 

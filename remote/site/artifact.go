@@ -25,11 +25,13 @@ const (
 // one file that was hashed. It is safe for use by many goroutines.
 type Artifact struct {
 	Kind     Kind
-	Entry    string // program inside the release
-	Size     int64  // bytes to send
-	SHA256   string // of those bytes, hex
-	Revision string // of a Go program's version control, else of SHA256
-	Machine  string // what the program runs on, as uname -m has it; "" for scripts
+	Entry    string   // program inside the release
+	Size     int64    // bytes to send
+	SHA256   string   // of those bytes, hex
+	Revision string   // of a Go program's version control, else of SHA256
+	Machine  string   // what the program runs on, as uname -m has it; "" for scripts
+	Modules  []string // of a Go program; none where that cannot be told
+	Notify   bool     // with Modules: some of it asks for signals
 
 	unpacked int64 // bytes on the host, once unpacked
 	files    int64

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"bytes"
 	"debug/buildinfo"
 	"debug/elf"
 	"io"
@@ -11,6 +12,7 @@ import (
 // inspect learns revision and architecture from the program.
 func (a *Artifact) inspect(program io.ReaderAt) {
 	a.Machine = elfMachine(program)
+	a.Modules, a.Notify = goModules(program)
 	if a.Revision = vcsRevision(program); a.Revision == "" {
 		a.Revision = a.SHA256[:12]
 	}
@@ -38,6 +40,35 @@ func vcsRevision(program io.ReaderAt) string {
 		return ""
 	}
 	return revision + dirty
+}
+
+// goModules are those that a Go program was built from, its own included.
+func goModules(program io.ReaderAt) (modules []string, notify bool) {
+	info, err := buildinfo.Read(program)
+	if err != nil {
+		return nil, false
+	}
+	if info.Main.Path != "" {
+		modules = append(modules, info.Main.Path)
+	}
+	for _, d := range info.Deps {
+		modules = append(modules, d.Path)
+	}
+	return modules, contains(program, []byte("os/signal.Notify"))
+}
+
+// contains reads on until it finds text.
+func contains(r io.ReaderAt, text []byte) bool {
+	b := make([]byte, 1<<20)
+	for at := int64(0); ; at += int64(len(b) - len(text)) {
+		n, err := r.ReadAt(b, at)
+		if bytes.Contains(b[:n], text) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
 }
 
 var machines = map[elf.Machine]string{
