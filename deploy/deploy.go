@@ -33,6 +33,7 @@ type Seat struct {
 	Serving  bool   // in rotation and operational: counts for the floor
 	Sessions int    // requests in flight and queued
 	Owner    string // rollout id or "hand" of the owner mark, "" without one
+	Taken    bool   // out, and not by the owner, who was only about to take it out
 	Detail   string // the balancer's own words, for people
 }
 

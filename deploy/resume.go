@@ -16,7 +16,6 @@ func (s Survey) Resume(p Plan) []HostView {
 		has := h.To != h.From && (s.Running[h.Name].Release == h.To || s.Current[h.Name] == h.To)
 		v := HostView{Name: h.Name, Phase: RolledBack, Changes: h.Changes(), Fresh: !h.Ran, Serving: s.serves(h.Name)}
 		v.Release = s.Running[h.Name].Release
-		ours := s.ownedBy(p.Rollout, h.Name)
 		switch {
 		case h.Skip != "": // nothing was done to it
 			v.Phase = Pending
@@ -26,7 +25,7 @@ func (s Survey) Resume(p Plan) []HostView {
 			v.Phase, v.InPlace, v.Changed, v.Release = Unknown, h.InPlace, true, h.From
 		case h.InPlace: // it stays out, whatever it runs
 			v.Phase, v.InPlace, v.Changed = LeftOut, true, has
-		case ours && !s.InRotation(h.Name):
+		case s.heldBy(p.Rollout, h.Name):
 			v.Phase, v.Changed = Failed, true
 		case s.outOf(h.Name) != "":
 			v.Phase, v.Changed = LeftOut, has // a person took it over meanwhile
@@ -89,9 +88,11 @@ func (s Survey) Left(p Plan) []HostView {
 // InRotation tells that no balancer has the host out.
 func (s Survey) InRotation(host string) bool { return s.outOf(host) == "" }
 
-func (s Survey) ownedBy(rollout, host string) bool {
+// heldBy tells that the rollout took the host out on some balancer. A mark alone is no
+// proof: a person may have been quicker.
+func (s Survey) heldBy(rollout, host string) bool {
 	for _, seats := range s.Seats {
-		if seats[host].Owner == rollout {
+		if seat := seats[host]; seat.Owner == rollout && seat.out() && !seat.Taken {
 			return true
 		}
 	}

@@ -58,7 +58,11 @@ func (st *stage) choices() []choice {
 		return st.ways()
 	}
 	if c := st.alone(); c != nil {
-		return append([]choice{st.carry(c, fine)}, st.faulty(c)...)
+		all := append([]choice{st.carry(c, fine)}, st.faulty(c)...)
+		if c.op == "journal" && !c.gaveUp() { // an intent that was not written yet tells the next deployer nothing
+			all = append(all, st.ends()...)
+		}
+		return all
 	}
 	var all, odd []choice
 	for _, c := range st.calls {
@@ -74,8 +78,12 @@ func (st *stage) choices() []choice {
 	return append(append(all, odd...), append(st.meanwhile(), st.ends()...)...)
 }
 
-// alone is a call that may take effect now, before anything else: what it does has no
-// part in what others do. A cancelled one has no effect at all.
+// alone is a call that takes effect now, before anything else is tried: one that nothing
+// else has a part in. A cancelled one has no effect at all. An intent changes nothing that
+// other calls of the deployer read or change, and so does not care which comes first; only
+// the next deployer reads it, so that the death of this one before it is a choice, too. A
+// question changes nothing; that something else comes first and is seen by it, is the
+// same as that coming before the question is asked, which was a choice then.
 func (st *stage) alone() *call {
 	for _, c := range st.calls {
 		if c.gaveUp() {
@@ -209,9 +217,9 @@ func (st *stage) meanwhile() (all []choice) {
 		for _, lb := range st.s.lbs {
 			switch lb.state[name] {
 			case StateReady:
-				// Known: whoever takes a host out in the moments between our mark and our
-				// drain, when the deployer dies before it sees that, is taken for us.
-				if st.set.budget.crashes+st.set.budget.settles > 0 && lb.mark[name] != "" {
+				// Known: whoever takes a host out in the moments between its return and the end
+				// of our mark, when the deployer dies before it sees that, is taken for us.
+				if st.set.budget.crashes+st.set.budget.settles > 0 && lb.mark[name] != "" && !lb.claimed[name] {
 					continue
 				}
 				add(&st.left.takes, "a person takes "+name+" out on "+lb.name, func() { lb.takes(name) })

@@ -3,6 +3,9 @@ package deploy
 import (
 	"fmt"
 	"hash/maphash"
+	"io"
+	"maps"
+	"strings"
 	"time"
 )
 
@@ -17,7 +20,7 @@ func (st *stage) remember(c *call, f simFault, err error) {
 	if c.op == "journal" && err == nil && (c.arg[:3] != "int") {
 		st.moved = time.Now()
 	}
-	stream := c.host + c.lb + class(c.op)
+	stream := c.host + " " + c.lb + class(c.op)
 	said := fmt.Sprint(c.op, c.arg, c.saw, err)
 	if c.op == "seats" { // only the last answer counts; what a survey made of it is kept by course
 		st.hist[stream] = maphash.String(seed, said)
@@ -45,12 +48,13 @@ func (st *stage) key() uint64 {
 	h.SetSeed(seed)
 	s := st.s
 	fmt.Fprint(&h, st.left, st.d.epoch, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved), st.bidden.IsZero())
+	st.knows(&h)
 	for _, n := range s.names {
 		m := s.hosts[n]
 		fmt.Fprint(&h, m.current, m.runs, m.upstart, m.life, st.d.hosts[n].verified, st.d.hosts[n].proved, m.gone, m.touched, m.died > 0 && m.died < st.d.noted, m.fence,
 			st.d.intents[n], st.d.acts["forward "+n], st.d.acts["undo "+n])
 		for _, lb := range s.lbs {
-			fmt.Fprint(&h, lb.state[n], lb.mark[n], lb.epochs[n], lb.taken[n], lb.justBack(n))
+			fmt.Fprint(&h, lb.state[n], lb.mark[n], lb.epochs[n], lb.taken[n], lb.claimed[n], lb.justBack(n))
 			if by := st.d.lbs; len(by) > 0 {
 				for _, own := range by {
 					if l, ok := own.left[n]; ok && own.name == lb.name {
@@ -64,20 +68,54 @@ func (st *stage) key() uint64 {
 		fmt.Fprint(&h, lb.fence, lb.lives)
 	}
 	for _, c := range st.calls {
-		fmt.Fprint(&h, c, c.hung, c.gaveUp())
+		fmt.Fprint(&h, c, c.hung, c.gaveUp(), time.Since(c.since))
 	}
 	for _, c := range st.lates {
 		fmt.Fprint(&h, "late", c)
 	}
-	if st.d.epoch > 0 {
-		fmt.Fprint(&h, s.standing()) // what earlier deployers left in the journal
-	}
+	fmt.Fprint(&h, s.standing()) // what the journal tells whoever comes next
 	sum := uint64(0)
 	for stream, v := range st.hist {
 		sum += maphash.String(seed, fmt.Sprint(stream, v))
 	}
 	fmt.Fprint(&h, sum)
 	return h.Sum64()
+}
+
+// knows is what the engine has of hosts that nobody is at, and how long it has been at
+// the others; remember keeps what their lives have learnt.
+func (st *stage) knows(h io.Writer) {
+	x := st.d.x
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	fmt.Fprint(h, x.hosts, x.dir, CodeOf(x.pause), x.pause != nil, x.stop.Err(), x.ctx.Err(), x.marked.hosts)
+	for _, v := range x.hosts {
+		if v.Busy {
+			fmt.Fprint(h, time.Since(st.begun[v.Name]))
+		}
+	}
+}
+
+// forget drops what was learnt by lives that are over: the engine has their endings, and
+// nothing else of them.
+func (st *stage) forget() {
+	x := st.d.x
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, v := range x.hosts {
+		if v.Busy && st.known == x {
+			continue
+		}
+		st.begun[v.Name] = time.Now()
+		maps.DeleteFunc(st.hist, func(stream string, _ uint64) bool { return strings.HasPrefix(stream, v.Name+" ") })
+	}
+	st.known = x
 }
 
 // rested holds what must be true when a deployer has come to its end.

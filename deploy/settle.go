@@ -108,10 +108,10 @@ func (t *Takeover) take(ctx context.Context, survey Survey, b Balancer, host str
 	if err := t.Adopt(ctx, b, host); err != nil {
 		return err
 	}
-	if survey.InRotation(host) {
+	switch seat := survey.Seats[b.Name()][host]; {
+	case seat.Taken, !survey.heldBy(t.Rollout.Plan.Rollout, host):
 		return b.Unclaim(ctx, host)
-	}
-	if survey.Seats[b.Name()][host].out() {
+	case seat.out():
 		_, _ = b.Hold(ctx, host)
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -15,6 +14,7 @@ type simEdge struct {
 	state         map[string]State
 	mark          map[string]string
 	epochs        map[string]int64 // epoch of the mark
+	claimed       map[string]bool  // the mark says that the host is only about to leave
 	fence, raised int64            // raised is what fence would be without mutants
 	up            int              // in rotation
 	lives         int              // grows when it restarts and forgets
@@ -69,9 +69,13 @@ func (e *simEdge) set(host string, st State) {
 
 // marked counts our marks, but those of hosts that make room.
 func (e *simEdge) marked(beside []string) int {
+	room := make(map[string]bool, len(beside))
+	for _, h := range beside {
+		room[h] = true
+	}
 	n := 0
 	for h, m := range e.mark {
-		if m == "us" && !slices.Contains(beside, h) {
+		if m == "us" && !room[h] {
 			n++
 		}
 	}
@@ -136,11 +140,12 @@ func (lb *simLB) owned(host string, effect func() error) func() error {
 }
 
 func (lb *simLB) Seats(ctx context.Context) (m map[string]Seat, err error) {
-	c := &call{by: lb.by, op: "seats", lb: lb.name, takes: time.Millisecond}
+	c := &call{by: lb.by, op: "seats", lb: lb.name, takes: time.Millisecond + time.Duration(len(lb.s.names)/large)*100*time.Microsecond}
 	c.effect = func() error {
 		m = make(map[string]Seat, len(lb.s.names))
 		for _, n := range lb.s.names {
-			m[n] = Seat{State: lb.state[n], Serving: lb.state[n] == StateReady && lb.s.hosts[n].well(), Owner: lb.mark[n]}
+			m[n] = Seat{State: lb.state[n], Serving: lb.state[n] == StateReady && lb.s.hosts[n].well(), Owner: lb.mark[n],
+				Taken: lb.claimed[n] && lb.state[n] != StateReady}
 		}
 		if lb.s.park != nil {
 			c.saw = fmt.Sprint(m)
@@ -163,6 +168,9 @@ func (lb *simLB) Claim(ctx context.Context, host string, b Budget) error {
 		case lb.lowers(host) && lb.serving()-1 < b.MinServing:
 			return &simRefusal{RefusedFloor}
 		}
+		if lb.mark[host] == "" {
+			lb.claimed[host] = true
+		}
 		lb.mark[host], lb.epochs[host] = "us", lb.by.epoch
 		return nil
 	}))
@@ -177,6 +185,7 @@ func (lb *simLB) Unclaim(ctx context.Context, host string) error {
 		if lb.mark[host] == "us" && lb.epochs[host] == lb.by.epoch {
 			delete(lb.mark, host)
 			delete(lb.epochs, host)
+			delete(lb.claimed, host)
 		}
 		return nil
 	}))
@@ -208,6 +217,7 @@ func (lb *simLB) mayLeave(host string) error {
 
 func (lb *simLB) leaves(host string) {
 	h := lb.by.hosts[host]
+	delete(lb.claimed, host)
 	if lb.state[host] != StateReady {
 		return
 	}

@@ -86,6 +86,7 @@ type call struct {
 
 	ctx    context.Context // the search's
 	answer chan error
+	since  time.Time // when it was asked for
 	hung   time.Time // since when it hangs
 }
 
@@ -102,7 +103,7 @@ func newSim(n, lbs int, release string) *sim {
 	var edges []*simEdge
 	for i := range lbs {
 		e := &simEdge{s: s, name: fmt.Sprintf("edge%d", i+1), state: map[string]State{}, mark: map[string]string{},
-			epochs: map[string]int64{}, taken: map[string]bool{}, back: map[string]time.Time{}, lives: 1}
+			epochs: map[string]int64{}, claimed: map[string]bool{}, taken: map[string]bool{}, back: map[string]time.Time{}, lives: 1}
 		for _, h := range s.names {
 			e.set(h, StateReady)
 		}

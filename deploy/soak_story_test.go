@@ -178,9 +178,9 @@ func (k *soaking) meanwhile(b blow, h *simHost, lb *simLB) {
 			h.weighed()
 		})
 	case "taken":
-		// Known: in the moments between our mark and our drain it is taken for ours, when
-		// the deployer dies before it sees that.
-		if st == StateReady && lb.mark[h.name] == "" {
+		// Known: in the moments between its return and the end of our mark it is taken for
+		// ours, when the deployer dies before it sees that.
+		if st == StateReady && (lb.mark[h.name] == "" || lb.claimed[h.name]) {
 			lb.takes(h.name)
 		}
 	case "given":

@@ -96,7 +96,7 @@ func (s Survey) Balancers(lbs []Balancer) error {
 // those are fenced.
 func (s Survey) business(p Plan) (ours []string) {
 	for _, h := range p.Hosts {
-		if h.Skip == "" && (h.InPlace || h.Out == "" && (s.InRotation(h.Name) || s.ownedBy(p.Rollout, h.Name))) {
+		if h.Skip == "" && (h.InPlace || h.Out == "" && (s.InRotation(h.Name) || s.heldBy(p.Rollout, h.Name))) {
 			ours = append(ours, h.Name)
 		}
 	}
@@ -194,7 +194,7 @@ func (s Survey) outOf(host string) string {
 			continue
 		}
 		who := "by hand or by another tool"
-		if seat.Owner != "" {
+		if seat.Owner != "" && !seat.Taken {
 			who = "by " + seat.Owner
 		}
 		return fmt.Sprintf("%s on %s, %s", seat.State, lb, who)

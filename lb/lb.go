@@ -28,12 +28,21 @@ type Seat struct {
 	Serving  bool   // in rotation and operational: counts for the floor
 	Sessions int    // requests in flight and queued
 	Owner    string // whose mark it carries; the driver does not know
+	By       Out    // by whose hand it is out, where the balancer tells
 	Detail   string // the balancer's own words, for people
 	// Stale: the file was replaced after nginx read it, by us or by a rename or chmod, so
 	// that State may not be what nginx does. With an owner mark, a run died in between:
 	// the host is to be taken for out.
 	Stale bool
 }
+
+// Out says by whose hand a host is out.
+type Out string
+
+const (
+	ByUs    Out = "us"    // our flag, of whatever rollout
+	ByOther Out = "other" // nobody's flag of ours
+)
 
 // Counters are what a balancer counted for one host; they only grow, except
 // when the balancer restarts.

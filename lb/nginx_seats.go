@@ -55,6 +55,7 @@ func (s *nginxSnapshot) seat(host string) Seat {
 		if !l.backup {
 			active++
 		}
+		seat.By = l.by(seat.By)
 		if !l.backup && s.state(l) == StateReady {
 			serving++
 		}
@@ -65,6 +66,17 @@ func (s *nginxSnapshot) seat(host string) Seat {
 	seat.Detail = strings.Join(words, ", ")
 	seat.Stale = s.pending(host)
 	return seat
+}
+
+// by is whose flag it is that a line is down by; another's outweighs ours.
+func (l *serverLine) by(before Out) Out {
+	switch {
+	case l.down && !l.ours():
+		return ByOther
+	case l.ours() && before == "":
+		return ByUs
+	}
+	return before
 }
 
 func (s *nginxSnapshot) words(l *serverLine) string {

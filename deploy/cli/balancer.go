@@ -50,26 +50,37 @@ func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := map[state.Key]string{}
+	owner := map[state.Key]state.Mark{}
 	for _, m := range marks {
-		owner[m.Key] = m.Rollout
+		owner[m.Key] = m
 	}
 	out := make(map[string]deploy.Seat, len(seats))
 	for host, s := range seats {
 		seat := deploy.Seat{State: deploy.State(s.State), Serving: s.Serving, Sessions: s.Sessions, Detail: s.Detail}
+		claimed := true
 		for _, k := range b.keys[host] {
-			if owner[k] != "" {
-				seat.Owner = owner[k]
+			if m := owner[k]; m.Rollout != "" {
+				seat.Owner, claimed = m.Rollout, claimed && m.Claimed
 			}
 		}
+		seat.Taken = seat.Owner != "" && taken(s, claimed)
 		if s.Stale && seat.Owner != "" {
 			// A run died between its edit and the nginx reload: what is live is not what
 			// the file says. It counts as out until somebody has made it live.
-			seat.State, seat.Serving = deploy.StateMaint, false
+			seat.State, seat.Serving, seat.Taken = deploy.StateMaint, false, false
 		}
 		out[host] = seat
 	}
 	return out, nil
+}
+
+// taken tells that a host with a mark of ours is out by another's hand: where the balancer
+// does not say by whose, the mark knows whether we got as far as taking it out.
+func taken(s lb.Seat, claimed bool) bool {
+	if s.State != lb.StateDrain && s.State != lb.StateMaint {
+		return false
+	}
+	return s.By == lb.ByOther || s.By == "" && claimed
 }
 
 func (b *balancer) Claim(ctx context.Context, host string, budget deploy.Budget) error {
@@ -94,7 +105,8 @@ func (b *balancer) owned(host string) lb.Runner {
 }
 
 func (b *balancer) Drain(ctx context.Context, host string, budget deploy.Budget) error {
-	return b.driver.Drain(ctx, b.owned(host), host, budget.MinServing)
+	leave := state.Leave{Owned: state.Owned{Rollout: b.rollout, Host: host, Keys: b.keys[host]}}
+	return b.driver.Drain(ctx, b.store.Act(b.epoch, leave), host, budget.MinServing)
 }
 
 func (b *balancer) Empty(ctx context.Context, host string, say func(string)) error {

@@ -186,7 +186,7 @@ func (s *session) takeMarks(ctx context.Context, survey deploy.Survey, host stri
 
 func notOurs(lb string, seat deploy.Seat) error {
 	who := "another tool or a person took it out"
-	if seat.Owner != "" {
+	if seat.Owner != "" && !seat.Taken {
 		who = "rollout " + seat.Owner + " took it out"
 	}
 	return &deploy.Fault{Code_: "FD-NOT-OURS", Err: fmt.Errorf("%s has it in %s, and %s", lb, seat.State, who),

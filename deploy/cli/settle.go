@@ -191,7 +191,7 @@ func (b *balancer) adopt(ctx context.Context, host, rollout string) error {
 func (s *session) dropStale(ctx context.Context, survey deploy.Survey) error {
 	return each(s.lbs, func(b *balancer) error {
 		for host, seat := range survey.Seats[b.name] {
-			if seat.Owner == "" || seat.Owner == state.Hand || !survey.InRotation(host) {
+			if seat.Owner == "" || seat.Owner == state.Hand || !survey.InRotation(host) && !seat.Taken {
 				continue
 			}
 			if err := b.adopt(ctx, host, seat.Owner); err != nil {

@@ -16,7 +16,8 @@ import (
 type Condition interface{ act() (act, []error) }
 
 // A Claim holds when no key carries a mark of another and the budget has room.
-// After the driver's script, which only checks, the marks are ours and durable.
+// After the driver's script, which only checks, the marks are ours and durable; new ones
+// say that the host is claimed and was not taken out yet.
 // Marks of the same rollout, older epochs too, are taken over as they are.
 type Claim struct {
 	Rollout, Host string
@@ -33,6 +34,10 @@ type Owned struct {
 	Rollout, Host string
 	Keys          []Key
 }
+
+// A Leave holds as Owned does. From just before the driver's script on, which takes the
+// host out or refuses, the marks say that what is out is out by us.
+type Leave struct{ Owned }
 
 // An OwnedAll holds when that is so of every key of several hosts.
 type OwnedAll struct {
@@ -51,6 +56,7 @@ type Drop struct {
 // act is what the script's template reads.
 type act struct {
 	Claim, Owned, Drop   bool
+	Leaves               bool
 	App, Rollout, Host   string
 	Epoch                int64
 	Keys, Upstreams      []string
@@ -77,6 +83,12 @@ func (c Claim) act() (act, []error) {
 }
 
 func (o Owned) act() (act, []error) { return ownAct(o.Rollout, o.Host, o.Keys) }
+
+func (l Leave) act() (act, []error) {
+	a, errs := l.Owned.act()
+	a.Leaves = true
+	return a, errs
+}
 
 func (o OwnedAll) act() (act, []error) {
 	all := act{Owned: true, Rollout: o.Rollout}

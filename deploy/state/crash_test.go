@@ -35,7 +35,7 @@ func TestAScriptCutShortAnywhereDoesNothing(t *testing.T) {
 		equal(t, mark(t, s, "web1"), "")
 		_, err := m.Run(t.Context(), script)
 		ok(t, err)
-		equal(t, mark(t, s, "web1"), r1+" 7 web1 ready ana@ci")
+		equal(t, mark(t, s, "web1"), r1+" 7 web1 ready ana@ci claimed")
 	})
 }
 
@@ -64,14 +64,14 @@ func TestAShellKilledBeforeAnyLineLeavesNothingHalf(t *testing.T) {
 		files, err := os.ReadDir(filepath.Join(s.dir, "shop", "own"))
 		ok(t, err)
 		for _, f := range files {
-			if line := read(t, filepath.Join(s.dir, "shop", "own", f.Name())); f.Name() != ".new" && (!strings.HasPrefix(line, r1+" 7 web1 ready ana@ci 2") || !strings.HasSuffix(line, "Z\n")) {
+			if line := read(t, filepath.Join(s.dir, "shop", "own", f.Name())); f.Name() != ".new" && (!strings.HasPrefix(line, r1+" 7 web1 ready ana@ci 2") || !strings.HasSuffix(line, "Z claimed\n")) {
 				t.Errorf("killed before %q: half a mark: %q", lines[i], line)
 			}
 			equal(t, exists(s.dir+"/acted"), true) // no mark without the check
 		}
 		_, err = m.Run(t.Context(), claimScript(t, base))
 		ok(t, err)
-		equal(t, mark(t, s, "web1"), r1+" 7 web1 ready ana@ci")
+		equal(t, mark(t, s, "web1"), r1+" 7 web1 ready ana@ci claimed")
 		marks, err := s.Marks(t.Context())
 		ok(t, err)
 		equal(t, len(marks), 2)

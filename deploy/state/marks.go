@@ -18,6 +18,7 @@ type Mark struct {
 	Before  string // what it was before our first act
 	Who     string
 	When    string
+	Claimed bool // only about to: whoever took it out since was another
 }
 
 // Marks are those of every app on this machine.
@@ -35,8 +36,9 @@ func (s *Store) Marks(ctx context.Context) ([]Mark, error) {
 	return all, nil
 }
 
-// markOf reads `app key rollout epoch host before who when`. A mark with no
-// words in it has an owner that nobody knows, "?".
+// markOf reads `app key rollout epoch host before who when`, and behind it perhaps
+// "claimed"; marks from before that word was known are without it. A mark with no words in
+// it has an owner that nobody knows, "?".
 func markOf(words []string) Mark {
 	at := func(i int) string {
 		if i < len(words) {
@@ -44,5 +46,5 @@ func markOf(words []string) Mark {
 		}
 		return ""
 	}
-	return Mark{App: at(0), Key: keyOf(at(1)), Rollout: at(2), Epoch: number(at(3)), Host: at(4), Before: at(5), Who: at(6), When: at(7)}
+	return Mark{App: at(0), Key: keyOf(at(1)), Rollout: at(2), Epoch: number(at(3)), Host: at(4), Before: at(5), Who: at(6), When: at(7), Claimed: at(8) == "claimed"}
 }

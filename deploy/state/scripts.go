@@ -146,6 +146,7 @@ fd_say data
 {{- define "act"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
 {{- if .Data.Claim}}{{template "unmarked" .Data}}{{template "budget" .Data}}{{end}}
 {{- if .Data.Owned}}{{template "owned" .Data}}{{end}}
+{{- if .Data.Leaves}}{{template "leaving" .Data}}{{end}}
 {{- if .Data.Intent}}
 fd_append "$fd_app/journal/{{.Data.File}}" {{q .Data.Intent}} || fd_refuse write journal
 {{- end}}
@@ -157,6 +158,7 @@ trap 'kill "$fd_driver" 2>/dev/null; fd_refuse timeout' TERM
 fd_driver=$!
 wait "$fd_driver"
 fd_exit=$?
+{{- if .Data.Leaves}}{{template "stays"}}{{end}}
 [ "$fd_exit" -eq 0 ] || exit "$fd_exit"
 {{- if .Data.Claim}}{{template "mark" .Data}}{{end}}
 {{- if .Data.Drop}}{{template "unmark" .Data}}{{end}}
@@ -225,12 +227,35 @@ done
 
 {{- /* A crash between two keys leaves the host in rotation with some of its
 marks: the same claim again writes them all. What a host was before our first act
-is kept. */ -}}
+is kept, and so is whether it was taken out since. */ -}}
 {{- define "mark"}}
 for fd_key in{{range .Keys}} {{q .}}{{end}}; do
-	fd_b={{.Before}}
-	[ ! -e "$fd_app/own/$fd_key" ] || read -r fd_r fd_e fd_h fd_b fd_rest <"$fd_app/own/$fd_key"
-	fd_put "$fd_app/own/$fd_key" "{{.Rollout}} {{.Epoch}} {{.Host}} $fd_b {{.Who}} {{.When}}" || fd_refuse write "own/$fd_key"
+	fd_b={{.Before}} fd_t=' claimed'
+	[ ! -e "$fd_app/own/$fd_key" ] || read -r fd_r fd_e fd_h fd_b fd_w fd_t <"$fd_app/own/$fd_key"
+	case $fd_t in *\ claimed) fd_t=' claimed' ;; *) fd_t= ;; esac
+	fd_put "$fd_app/own/$fd_key" "{{.Rollout}} {{.Epoch}} {{.Host}} $fd_b {{.Who}} {{.When}}$fd_t" || fd_refuse write "own/$fd_key"
+done
+{{- end}}
+
+{{- /* From here on what is out is out by us: the marks lose the word "claimed" before
+the driver acts. One that refused has done nothing, and they have it again; of one that
+was stopped nobody knows. */ -}}
+{{- define "leaving"}}
+fd_claimed=
+for fd_key in{{range .Keys}} {{q .}}{{end}}; do
+	read -r fd_mark <"$fd_app/own/$fd_key"
+	case $fd_mark in
+	*\ claimed)
+		fd_put "$fd_app/own/$fd_key" "${fd_mark% claimed}" || fd_refuse write "own/$fd_key"
+		fd_claimed="$fd_claimed $fd_key"
+		;;
+	esac
+done
+{{- end}}
+
+{{- define "stays"}}
+[ "$fd_exit" -eq 0 ] || for fd_key in $fd_claimed; do
+	read -r fd_mark <"$fd_app/own/$fd_key" && fd_put "$fd_app/own/$fd_key" "$fd_mark claimed"
 done
 {{- end}}
 
