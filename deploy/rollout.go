@@ -23,6 +23,8 @@ type Rollout struct {
 	Start     []HostView      // where hosts stand already, for a run that goes on with another's work
 	Direction Direction
 	Turned    bool // an earlier run of it turned back: this one goes on with that
+
+	watched func(*run) // a search looks at what the run knows
 }
 
 // Timing are the deadlines and intervals of a run.
@@ -94,6 +96,9 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
 	x.index()
+	if r.watched != nil {
+		r.watched(x)
+	}
 	if r.Turned {
 		x.dir = Back
 	}
@@ -310,28 +315,6 @@ func (x *run) leaving() bool {
 
 // hard tells that the run itself was ended, so that an error is no host's fault.
 func (x *run) hard() bool { return x.ctx.Err() != nil }
-
-func (x *run) with(host string, f func(*HostView)) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if i, ok := x.at[host]; ok {
-		f(&x.hosts[i])
-	}
-}
-
-func (x *run) setPhase(host string, p Phase) { x.with(host, func(v *HostView) { v.Phase = p }) }
-
-func (x *run) phaseOf(host string) (p Phase) {
-	x.with(host, func(v *HostView) { p = v.Phase })
-	return p
-}
-
-func (x *run) planned(host string) PlannedHost {
-	if h, ok := x.plans[host]; ok {
-		return h
-	}
-	return PlannedHost{Name: host}
-}
 
 func (x *run) addOut(host string, d time.Duration) {
 	x.mu.Lock()

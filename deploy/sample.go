@@ -52,17 +52,3 @@ func (x *run) sampled(serving map[string]bool, low int) {
 		x.hosts[i].Serving = serving[x.hosts[i].Name]
 	}
 }
-
-// index finds hosts by their names, and balancers their shared questions.
-func (x *run) index() {
-	x.at, x.plans, x.looks = make(map[string]int, len(x.hosts)), make(map[string]PlannedHost, len(x.Plan.Hosts)), map[string]*shared[map[string]Seat]{}
-	for i, v := range x.hosts {
-		x.at[v.Name] = i
-	}
-	for _, h := range x.Plan.Hosts {
-		x.plans[h.Name] = h
-	}
-	for _, b := range x.Balancers {
-		x.looks[b.Name()] = &shared[map[string]Seat]{}
-	}
-}

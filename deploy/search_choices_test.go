@@ -35,6 +35,12 @@ func (f faultSet) to() string {
 	return v2
 }
 
+// on is the fleet, in words.
+func (f faultSet) on() string {
+	s := f.fleet()
+	return fmt.Sprintf("%d hosts, %d lb, parallel %d", len(s.names), len(s.lbs), f.wish.Parallel.N)
+}
+
 func (f faultSet) plan(p *Plan) {
 	if f.back {
 		p.Mode, p.OnFailure, p.Canary = ModeRollback, FailPause, 0

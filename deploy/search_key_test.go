@@ -47,7 +47,10 @@ func (st *stage) key() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	s := st.s
-	fmt.Fprint(&h, st.left, st.d.epoch, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved), st.bidden.IsZero())
+	fmt.Fprint(&h, st.left, st.d.epoch, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved))
+	if !st.bidden.IsZero() {
+		fmt.Fprint(&h, time.Since(st.bidden))
+	}
 	st.knows(&h)
 	for _, n := range s.names {
 		m := s.hosts[n]
@@ -109,10 +112,14 @@ func (st *stage) forget() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, v := range x.hosts {
-		if v.Busy && st.known == x {
+		was := st.busy[v.Name]
+		st.busy[v.Name] = v.Busy
+		if !v.Busy || st.known != x {
+			st.begun[v.Name] = time.Now()
+		}
+		if (!was || v.Busy) && st.known == x { // what is asked of hosts in nobody's hands is asked for the run
 			continue
 		}
-		st.begun[v.Name] = time.Now()
 		maps.DeleteFunc(st.hist, func(stream string, _ uint64) bool { return strings.HasPrefix(stream, v.Name+" ") })
 	}
 	st.known = x

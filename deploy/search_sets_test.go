@@ -156,9 +156,9 @@ func searched(t *testing.T, set faultSet) {
 	q := &search{set: set, mutant: rulesOf(t, os.Getenv("FLIPDEPLOY_RULES")), limit: number("FLIPDEPLOY_SEARCH_STATES")}
 	began := time.Now()
 	q.all(t)
-	t.Logf("%s, %.1f s", q, time.Since(began).Seconds())
-	if !q.complete() && q.found == nil {
-		t.Log("not complete")
+	t.Logf("%s | %.1f s |", q, time.Since(began).Seconds())
+	if q.astray+q.unlike > 0 {
+		t.Errorf("%d runs went astray, %d states were taken for others", q.astray, q.unlike)
 	}
 	if q.found != nil {
 		t.Errorf("%s", strings.Join(q.found, "\n"))

@@ -19,12 +19,13 @@ import (
 type search struct {
 	set    faultSet
 	mutant simRules
-	seen   map[uint64]struct{}
-	due    [][]*trail // by what is out of the ordinary in them
-	limit  int        // of states, 0 for none
+	seen   map[uint64]uint64 // states, and to which an ordinary choice led from there
+	due    [][]*trail        // by what is out of the ordinary in them
+	limit  int               // of states, 0 for none
 
 	states, steps, runs, deepest int
 	astray                       int            // replays that did not come where they should
+	unlike                       int            // states come to again, from which an ordinary choice led elsewhere: two were taken for one
 	ends                         map[string]int // outcomes of finished runs
 	found                        []string       // the story of a broken invariant
 }
@@ -55,7 +56,7 @@ func (q *search) push(tr *trail) {
 
 // all walks until nothing is left, something is found, or the limit is reached.
 func (q *search) all(t *testing.T) {
-	q.seen, q.ends = map[uint64]struct{}{}, map[string]int{}
+	q.seen, q.ends = map[uint64]uint64{}, map[string]int{}
 	q.walk(t, nil)
 	for size := 0; size < len(q.due); size++ {
 		for len(q.due[size]) > 0 && q.found == nil && (q.limit == 0 || q.states < q.limit) {
@@ -82,7 +83,7 @@ func (q *search) walk(t *testing.T, tr *trail) {
 	q.runs++
 	synctest.Test(t, func(*testing.T) {
 		st := newStage(q.set, q.mutant)
-		picks, last := tr.picks(), -1
+		picks, last, before := tr.picks(), -1, uint64(0)
 		if tr != nil {
 			last = tr.step
 		}
@@ -91,8 +92,16 @@ func (q *search) walk(t *testing.T, tr *trail) {
 			if len(choices) == 0 || len(st.s.broken) > 0 {
 				break
 			}
-			if step > last && !q.enter(st, tr, step, len(choices)) {
-				break
+			if step > last {
+				key := st.key()
+				if before != 0 {
+					q.seen[before] = key
+				}
+				if before = key; !q.enter(key, tr, step, len(choices)) {
+					q.compare(st, key, choices)
+					st.close()
+					return
+				}
 			}
 			pick := picks[step]
 			if pick >= len(choices) {
@@ -109,12 +118,11 @@ func (q *search) walk(t *testing.T, tr *trail) {
 }
 
 // enter is false where a state was entered before.
-func (q *search) enter(st *stage, tr *trail, step, n int) bool {
-	key := st.key()
+func (q *search) enter(key uint64, tr *trail, step, n int) bool {
 	if _, ok := q.seen[key]; ok {
 		return false
 	}
-	q.seen[key] = struct{}{}
+	q.seen[key] = 0
 	q.states++
 	size := 1
 	if tr != nil {
@@ -124,6 +132,18 @@ func (q *search) enter(st *stage, tr *trail, step, n int) bool {
 		q.push(&trail{tr, step, pick, size})
 	}
 	return true
+}
+
+// compare goes one step on from a state that was entered before, on another way.
+func (q *search) compare(st *stage, key uint64, choices []choice) {
+	was := q.seen[key]
+	if was == 0 || strings.Contains(choices[0].about, " seats ") { // which of those who share a question asks it, is left to chance
+		return
+	}
+	st.take(choices[0])
+	if next := st.choices(); len(next) > 0 && len(st.s.broken) == 0 && st.key() != was {
+		q.unlike++
+	}
 }
 
 func (q *search) judge(st *stage) {
@@ -137,7 +157,11 @@ func (q *search) judge(st *stage) {
 }
 
 func (q *search) String() string {
-	return fmt.Sprintf("%-32s %8d states %9d transitions %8d runs, %d astray, deepest %d, ends %v", q.set.name, q.states, q.steps, q.runs, q.astray, q.deepest, q.ends)
+	how := "complete"
+	if !q.complete() {
+		how = "not complete"
+	}
+	return fmt.Sprintf("| %-36s | %s | %8d | %9d | %8d | %d astray, %d unlike | %s | %v", q.set.name, q.set.on(), q.states, q.steps, q.runs, q.astray, q.unlike, how, q.ends)
 }
 
 // A stage is one run of a search under way.
@@ -160,6 +184,9 @@ type stage struct {
 	err    error
 	ran    bool
 	hist   map[string]uint64
+	begun  map[string]time.Time // when each host was last seen in nobody's hands
+	busy   map[string]bool
+	known  *run
 }
 
 func newStage(set faultSet, rules simRules) *stage {
@@ -195,6 +222,7 @@ func (st *stage) start(d *deployer, work func(ctx, stop context.Context) (Result
 	st.d, st.stop, st.ended, st.paused = d, cancel, make(chan struct{}), make(chan struct{})
 	st.bidden = time.Time{}
 	st.began, st.moved, st.ran, st.hist = time.Now(), time.Now(), true, map[string]uint64{}
+	st.begun, st.busy = map[string]time.Time{}, map[string]bool{}
 	ended := st.ended
 	go func() {
 		defer close(ended)
@@ -209,7 +237,7 @@ func (st *stage) wait(ctx context.Context, c *call) error {
 		st.s.mu.Unlock()
 		return errDead
 	}
-	c.ctx, c.answer = ctx, make(chan error, 1)
+	c.ctx, c.answer, c.since = ctx, make(chan error, 1), time.Now()
 	if c.by == st.d {
 		st.calls = append(st.calls, c)
 	} else {
@@ -238,6 +266,7 @@ func (st *stage) settled() bool {
 		if slices.ContainsFunc(st.calls, func(c *call) bool { return c.hung.IsZero() || c.gaveUp() }) {
 			inOrder(st.calls)
 			inOrder(st.lates)
+			st.forget()
 			return true
 		}
 		st.handOver()

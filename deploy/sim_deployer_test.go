@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -18,6 +19,8 @@ type deployer struct {
 	emit  func(Event)
 
 	leaves bool // it abandons
+	r      *Rollout
+	x      *run
 
 	intents map[string]Phase // the last of each host that it journaled
 	acts    map[string]int   // changes of each host, forward and undone
@@ -60,7 +63,7 @@ func (d *deployer) die() {
 func (d *deployer) Append(ctx context.Context, r Record) error {
 	c := &call{by: d, op: "journal", host: r.Host, arg: r.Kind + " " + string(r.Act), takes: time.Millisecond}
 	if r.Kind != "intent" && r.Kind != "outcome" {
-		c.saw = r.Detail
+		c.saw = fmt.Sprint(r.Detail, d.r.Start, d.r.Direction, d.r.Turned)
 	}
 	c.effect = d.lbs[0].fenced(func() error {
 		d.s.records = append(d.s.records, r)
@@ -95,14 +98,15 @@ func (d *deployer) engine(p Plan) *Rollout {
 	for _, n := range s.names {
 		hosts[n], carries[n] = d.hosts[n], lbs
 	}
-	return &Rollout{Plan: p, Hosts: hosts, Balancers: lbs, Carries: carries, Checker: d, Journal: d, Timing: s.timing,
+	d.r = &Rollout{Plan: p, Hosts: hosts, Balancers: lbs, Carries: carries, Checker: d, Journal: d, Timing: s.timing,
 		Emit: func(e Event) {
 			if d.emit != nil {
 				d.emit(e)
 				return
 			}
 			s.events = append(s.events, e)
-		}}
+		}, watched: func(x *run) { d.x = x }}
+	return d.r
 }
 
 // planned is a plan to bring release onto all hosts of the simulation.
