@@ -77,16 +77,29 @@ type running struct {
 func (k *killer) midway(t *testing.T, args []string, point, do string, more ...string) *running {
 	t.Helper()
 	pid := filepath.Join(t.TempDir(), "pid")
+	return k.until(t, pid, args, append(at(point, "echo $PID >"+pid+"; "+do), more...)...)
+}
+
+// until begins a run and returns once its id is in a file.
+func (k *killer) until(t *testing.T, pid string, args []string, variables ...string) *running {
+	t.Helper()
 	m := &running{ended: make(chan run, 1)}
 	go func() {
-		_, r := k.run(t, args, append(at(point, "echo $PID >"+pid+"; "+do), more...)...)
+		_, r := k.run(t, args, variables...)
 		m.ended <- r
 	}()
-	await(t, point, func() bool {
+	for end := time.Now().Add(time.Minute); m.pid == 0; time.Sleep(20 * time.Millisecond) {
+		select {
+		case r := <-m.ended:
+			t.Fatalf("it ended before: %s", r)
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%v did not come in a minute", variables)
+		}
 		data, _ := os.ReadFile(pid)
 		m.pid, _ = strconv.Atoi(strings.TrimSpace(string(data)))
-		return m.pid > 0
-	})
+	}
 	return m
 }
 

@@ -83,13 +83,11 @@ func (k *killer) forward(t *testing.T, revision, mode string) []string {
 	return []string{"rollout", "--json", "--artifact", build(t, revision, mode), "--revision", revision}
 }
 
-func newKiller(t *testing.T) *killer {
+// newKiller works by an inventory with more pairs of words replaced.
+func newKiller(t *testing.T, more ...string) *killer {
 	t.Helper()
-	k := &killer{binary: filepath.Join(fleetDir, "bin", "flipdeploy-mortal"), runs: "v0"}
-	if out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", k.binary, "../..").CombinedOutput(); err != nil {
-		t.Fatal(err, string(out))
-	}
-	k.inv = with(t, "bake = \"1s\"", "bake = \"0s\"", "[reload]\n", "[reload]\nsettle = \"200ms\"\n", "[health]\n", "[health]\ninterval = \"50ms\"\n")
+	k := &killer{binary: mortal(t), runs: "v0"}
+	k.inv = with(t, append(more, "bake = \"1s\"", "bake = \"0s\"", "[reload]\n", "[reload]\nsettle = \"200ms\"\n", "[health]\n", "[health]\ninterval = \"50ms\"\n")...)
 	dir := t.TempDir()
 	for _, name := range []string{k.inv[1], "id_ed25519", "known_hosts"} {
 		data, err := os.ReadFile(filepath.Join(fleetDir, filepath.Base(name)))
@@ -102,6 +100,19 @@ func newKiller(t *testing.T) *killer {
 	}
 	k.other = []string{"-i", filepath.Join(dir, filepath.Base(k.inv[1]))}
 	return k
+}
+
+// mortal builds the binary that has kill points, once.
+func mortal(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(fleetDir, "bin", "flipdeploy-mortal")
+	if _, err := os.Stat(name); err == nil {
+		return name
+	}
+	if out, err := exec.Command("go", "build", "-tags", "killpoints", "-o", name, "../..").CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	return name
 }
 
 // run is the mortal binary at work, with variables set.

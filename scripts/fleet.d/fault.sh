@@ -72,3 +72,35 @@ do_disk() {
 		rm -rf "$keep"
 	' disk "$size" "$options"
 }
+
+# do_small gives a directory a disk of its own, of SIZE, with what is in it; `off` gives
+# the old one back as it was. fill leaves no block of it.
+do_small() {
+	local host=$1 dir=$2 size=$3 image=$DIR/hosts/$1/small.img loop
+	known "$host"
+	if [ "$size" = off ]; then
+		do_exec "$host" umount "$dir"
+		rm -f "$image"
+		return
+	fi
+	truncate -s "$size" "$image"
+	mkfs.ext4 -q -m 0 "$image"
+	loop=$(losetup -f --show "$image")
+	do_exec "$host" sh -c '
+		set -eu
+		rm -f /dev/small
+		mknod /dev/small b $((0x$3)) $((0x$4))
+		mkdir -p "$1"
+		mount /dev/small /mnt
+		rmdir /mnt/lost+found
+		cp -a "$1/." /mnt
+		umount /mnt
+		mount /dev/small "$1"
+	' small "$dir" "$size" $(stat -c '%t %T' "$loop")
+	losetup -d "$loop" # once nobody has it mounted
+}
+
+do_fill() {
+	known "$1"
+	do_exec "$1" sh -c 'cat /dev/zero >"$1/.filled" 2>/dev/null; sync -f "$1"; df -k "$1" | tail -n 1' fill "$2"
+}
