@@ -29,9 +29,10 @@ type gate struct {
 
 // A parked host waits for its change.
 type parked struct {
-	lbs  []Balancer
-	well func(context.Context) error // who returns: is it still as it was proven? nil for who leaves
-	done chan error
+	lbs   []Balancer
+	well  func(context.Context) error // who returns: is it still as it was proven? nil for who leaves
+	asked time.Time                   // when it was found so last
+	done  chan error
 }
 
 func (p *parked) returns() bool { return p.well != nil }
@@ -142,8 +143,15 @@ func (x *run) proven(all map[string]*parked, failed map[string]error) {
 	each(all, true, failed, func(_ string, p *parked) error {
 		ctx, cancel := context.WithTimeout(x.ctx, 20*time.Second)
 		defer cancel()
-		return p.well(ctx)
+		return p.ask(ctx)
 	})
+}
+
+// ask is nil where who returns is well now.
+func (p *parked) ask(ctx context.Context) error {
+	err := p.well(ctx)
+	p.asked = time.Now()
+	return err
 }
 
 // oneByOne puts hosts back, or drains them, on balancers that are no Swapper.

@@ -15,6 +15,7 @@ func TestSeedsThatBrokeAnInvariantHold(t *testing.T) {
 		1442, 2094, // abandon put a host back beside a hung process
 		13459,  // two hosts waited for each other for ever
 		833785, // so did resume, where a person put the host back half way
+		707826, // a host that died while its wave returned on one balancer was put back on the next
 	} {
 		k := tale(seed).run(t, &coverage{map[string]map[string]int{}}, false)
 		want(t, tale(seed).String(), strings.Join(k.s.broken, "; "), "")

@@ -87,7 +87,7 @@ func (e *simEdge) justBack(host string) bool {
 func (e *simEdge) proven(h *simHost) {
 	switch {
 	case e.state[h.name] == StateReady:
-	case h.runs == "" && h.died > 0 && time.Since(h.diedAt) < 3*time.Second: // after it was asked last, while a wave changes balancers one by one
+	case h.runs == "" && h.died > 0 && time.Since(h.diedAt) < 600*time.Millisecond: // after it was asked last, while the balancer reloads
 	case h.verified != h.life+1:
 		e.s.violated("I4: %s is put back and was not found healthy since its last change in this run", h.name)
 	case h.proved != h.life+1:

@@ -19,7 +19,7 @@ func (x *run) swap(all map[string]*parked, failed map[string]error) {
 	for _, b := range x.Balancers {
 		if s, ok := b.(Swapper); ok {
 			back, out := split(all, b, failed)
-			waits = append(waits, x.swapOn(ctx, s, back, out, failed))
+			waits = append(waits, x.swapOn(ctx, all, s, back, out, failed))
 		}
 	}
 	x.swapLate(ctx, all, waits, failed)
@@ -48,13 +48,13 @@ func (x *run) swapLate(ctx context.Context, all map[string]*parked, waits []*lat
 	for left() && tick(ctx, time.Second) {
 		for i, l := range waits {
 			l.back = slices.DeleteFunc(l.back, func(h string) bool {
-				err := all[h].well(ctx)
+				err := all[h].ask(ctx)
 				if err != nil && ctx.Err() == nil {
 					blame(failed, []string{h}, err)
 				}
 				return failed[h] != nil && !notReturned(failed[h])
 			})
-			if again := x.swapOn(ctx, l.on, l.back, nil, failed); len(again.back) == 0 || ctx.Err() == nil {
+			if again := x.swapOn(ctx, all, l.on, l.back, nil, failed); len(again.back) == 0 || ctx.Err() == nil {
 				waits[i] = again
 			}
 		}
@@ -67,8 +67,12 @@ func (x *run) swapLate(ctx context.Context, all map[string]*parked, waits []*lat
 // swapOn makes the change on one balancer, with as many who leave as the floor allows;
 // for any other fault that may be theirs, with none of them. What one host alone is
 // refused for is no other's fault. Who could return and did not is late.
-func (x *run) swapOn(ctx context.Context, s Swapper, back, out []string, failed map[string]error) *late {
-	for len(back)+len(out) > 0 {
+func (x *run) swapOn(ctx context.Context, all map[string]*parked, s Swapper, back, out []string, failed map[string]error) *late {
+	for {
+		back, out = x.stillWell(ctx, all, back, out, failed)
+		if len(back)+len(out) == 0 {
+			return &late{on: s}
+		}
 		err := s.Swap(ctx, back, out, x.budget())
 		n := len(out)
 		switch {
@@ -78,7 +82,7 @@ func (x *run) swapOn(ctx context.Context, s Swapper, back, out []string, failed 
 			blame(failed, out[n-1:], about(s, err))
 			out = out[:n-1]
 		case personal(err) && len(back)+n > 1:
-			return x.apart(ctx, s, back, out, failed)
+			return x.apart(ctx, all, s, back, out, failed)
 		case len(back) > 0 && n > 0:
 			blame(failed, out, about(s, err))
 			out = nil
@@ -89,21 +93,48 @@ func (x *run) swapOn(ctx context.Context, s Swapper, back, out []string, failed 
 			return &late{s, back, err}
 		}
 	}
-	return &late{on: s}
+}
+
+// justNow is how long an answer counts: other balancers may have taken seconds since.
+const justNow = 100 * time.Millisecond
+
+// stillWell asks those who return once more, right before the change that has them do so.
+// The slot of one that died meanwhile stays taken, and one that leaves stays in its place.
+func (x *run) stillWell(ctx context.Context, all map[string]*parked, back, out []string, failed map[string]error) (well, leave []string) {
+	for {
+		dead := map[string]error{}
+		old := map[string]*parked{}
+		for _, h := range back {
+			if p := all[h]; time.Since(p.asked) > justNow {
+				old[h] = p
+			}
+		}
+		each(old, true, dead, func(_ string, p *parked) error { return p.ask(ctx) })
+		if len(dead) == 0 || ctx.Err() != nil {
+			return back, out
+		}
+		for h, err := range dead {
+			blame(failed, []string{h}, err)
+		}
+		back = slices.DeleteFunc(slices.Clone(back), func(h string) bool { return dead[h] != nil })
+		room := max(0, len(out)-len(dead))
+		blame(failed, out[room:], errNoRoom)
+		out = out[:room]
+	}
 }
 
 // apart makes a change of its own for each host; as many stay as could not return.
-func (x *run) apart(ctx context.Context, s Swapper, back, out []string, failed map[string]error) *late {
-	all := &late{on: s}
+func (x *run) apart(ctx context.Context, all map[string]*parked, s Swapper, back, out []string, failed map[string]error) *late {
+	left := &late{on: s}
 	in := 0
 	for _, h := range back {
 		own := map[string]error{}
-		l := x.swapOn(ctx, s, []string{h}, nil, own)
+		l := x.swapOn(ctx, all, s, []string{h}, nil, own)
 		switch {
 		case own[h] != nil:
 			blame(failed, []string{h}, own[h])
 		case len(l.back) > 0:
-			all.back, all.err = append(all.back, h), l.err
+			left.back, left.err = append(left.back, h), l.err
 		default:
 			in++
 		}
@@ -111,9 +142,9 @@ func (x *run) apart(ctx context.Context, s Swapper, back, out []string, failed m
 	room := max(0, len(out)-(len(back)-in))
 	blame(failed, out[room:], errNoRoom)
 	for _, h := range out[:room] {
-		x.swapOn(ctx, s, nil, []string{h}, failed)
+		x.swapOn(ctx, all, s, nil, []string{h}, failed)
 	}
-	return all
+	return left
 }
 
 // personal tells of a refusal that is about what somebody did to one host.
