@@ -10,7 +10,7 @@ import (
 
 // A budget is how often each thing out of the ordinary may happen in a run.
 type budget struct {
-	faults, hangs, crashes, deaths, takes, gives, forgets, stops, pauses, polls, settles int
+	faults, hangs, crashes, deaths, takes, gives, forgets, stops, pauses, polls, settles, lags int
 }
 
 // A faultSet names what may go wrong, and the fleet on which it does.
@@ -23,7 +23,9 @@ type faultSet struct {
 	ways   []settling // what follows a crash, or an end that leaves something
 	frozen bool       // the deployer may be stopped, lose its lock, and go on
 	late   bool       // calls that are under way in a crash may arrive later
+	lag    []string   // calls that may be given up, and arrive later while the same run goes on
 	quick  bool       // calls about one host alone are not interleaved with those about others
+	breaks string     // the invariant that is known not to hold
 	mends  bool       // nothing goes wrong but the deployer: in the end all is well
 	budget budget
 }
@@ -169,6 +171,9 @@ func (st *stage) faulty(c *call) (all []choice) {
 			all = append(all, choice{fault.about, func() { st.left.faults--; fault.do() }})
 		}
 	}
+	if st.lags(c) {
+		all = append(all, choice{c.String() + ": is given up, and still under way", func() { st.left.lags--; st.lag(c) }})
+	}
 	if st.left.hangs > 0 && !strings.HasPrefix(c.arg, "plan") && c.op != "adopt" && c.op != "raise" && c.op != "fence" {
 		all = append(all, choice{c.String() + ": hangs", func() { st.left.hangs--; c.hung = time.Now() }})
 	}
@@ -193,19 +198,6 @@ func isRead(op string) bool {
 		return true
 	}
 	return false
-}
-
-// arrive has a call of a dead or frozen deployer take effect, if the fence lets it.
-func (st *stage) arrive(c *call) choice {
-	return choice{"late: " + c.String(), func() {
-		st.s.mu.Lock()
-		err := st.s.carry(c, fine)
-		i := slices.Index(st.lates, c)
-		st.lates = slices.Delete(slices.Clone(st.lates), i, i+1)
-		st.s.mu.Unlock()
-		st.handOver()
-		c.answer <- err
-	}}
 }
 
 // meanwhile is what others may do to the fleet.
@@ -276,26 +268,6 @@ func (st *stage) ends() (all []choice) {
 		}
 	}
 	return all
-}
-
-// onTheirWay leaves what the deployer asked for last under way.
-func (st *stage) onTheirWay() {
-	st.d.late = true
-	for _, c := range st.calls {
-		if !isRead(c.op) && c.op != "journal" && class(c.op) == "" {
-			own := *c
-			own.answer = make(chan error, 1)
-			st.lates = append(st.lates, &own)
-		}
-	}
-}
-
-// freeze has the deployer go on beside the next: it does not know that it lost its lock.
-func (st *stage) freeze() {
-	ended, stop := st.ended, st.stop
-	st.frozen = append(st.frozen, func() { <-ended; stop() })
-	st.lates = append(st.lates, st.calls...)
-	st.calls = nil
 }
 
 // ways are what may follow an end that leaves something unfinished.

@@ -14,7 +14,7 @@ var seed = maphash.MakeSeed()
 // remember keeps what the engine has learnt from calls: with the calls that are under
 // way it says where each part of it stands. What a poll saw as it was is nothing new.
 func (st *stage) remember(c *call, f simFault, err error) {
-	if c.by != st.d || c.op == "hold" && err == nil && f == fine {
+	if c.by != st.d || c.unheard || c.op == "hold" && err == nil && f == fine {
 		return
 	}
 	if c.op == "journal" && err == nil && (c.arg[:3] != "int") {

@@ -18,9 +18,10 @@ type deployer struct {
 	kill  context.CancelCauseFunc
 	emit  func(Event)
 
-	leaves bool // it abandons
-	r      *Rollout
-	x      *run
+	leaves  bool // it abandons
+	unheard bool // what takes effect now is a call that it gave up
+	r       *Rollout
+	x       *run
 
 	intents map[string]Phase // the last of each host that it journaled
 	acts    map[string]int   // changes of each host, forward and undone

@@ -84,10 +84,11 @@ type call struct {
 	effect        func() error
 	saw           string // what a question was answered
 
-	ctx    context.Context // the search's
-	answer chan error
-	since  time.Time // when it was asked for
-	hung   time.Time // since when it hangs
+	ctx     context.Context // the search's
+	answer  chan error
+	since   time.Time // when it was asked for
+	unheard bool      // nobody waits for its answer
+	hung    time.Time // since when it hangs
 }
 
 func newSim(n, lbs int, release string) *sim {
