@@ -158,7 +158,7 @@ func (s *zooSystem) compose(t *testing.T) string {
 	rest = regexp.MustCompile(`(?ms)^\[(app|reload)\]\n.*?^(\[)`).ReplaceAllString(rest, "$2")
 	text := string(own)
 	if !strings.Contains(text, "\ntimeout = ") {
-		text += "timeout = \"20s\"\n" // what a release that hangs would have the tests wait for
+		text += "timeout = \"15s\"\n" // what a release that hangs would have the tests wait for
 	}
 	name := filepath.Join(fleetDir, "zoo-"+s.name+".toml")
 	if err := os.WriteFile(name, []byte(text+"\n"+rest), 0o644); err != nil {
