@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
@@ -33,7 +34,8 @@ type balancer struct {
 	epoch   int64
 	rollout string
 	who     string
-	as      deploy.Balancer // see engine
+	as      deploy.Balancer              // see engine
+	seen    atomic.Pointer[[]state.Mark] // see strays
 }
 
 var _ deploy.Balancer = (*balancer)(nil)
@@ -50,6 +52,8 @@ func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
 	if err != nil {
 		return nil, err
 	}
+	left := b.stray(marks)
+	b.seen.Store(&left)
 	owner := map[state.Key]state.Mark{}
 	for _, m := range marks {
 		owner[m.Key] = m

@@ -3,8 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
@@ -67,10 +65,8 @@ func (o handOptions) run(ctx context.Context, screen *ui.UI, getenv func(string)
 			return deploy.Result{}, usage("--min-serving: %s", err)
 		}
 	}
-	for _, h := range o.hosts {
-		if !slices.Contains(hostNames(inv), h) {
-			return deploy.Result{}, usage("no host %q in the inventory; there are %s", h, strings.Join(hostNames(inv), ", "))
-		}
+	if err := o.unlisted(inv); err != nil {
+		return deploy.Result{}, err
 	}
 	screen.Fleet(inv.App.Name, o.hosts...)
 	s, err := open(inv, screen, getenv)
@@ -146,10 +142,19 @@ func (o handOptions) each(ctx context.Context, s *session, r *deploy.Rollout, su
 }
 
 func (o handOptions) one(ctx context.Context, s *session, r *deploy.Rollout, survey deploy.Survey, host string) (deploy.Phase, bool, error) {
+	lifted := false
+	if o.ready && o.force {
+		var err error
+		if lifted, err = s.liftMarks(ctx, host); err != nil {
+			return deploy.LeftOut, false, err
+		}
+	}
 	switch in := survey.InRotation(host); {
+	case s.hosts[host] == nil:
+		return deploy.LeftOut, true, nil
 	case o.ready && in:
 		s.emit(deploy.Event{Kind: deploy.KindHost, Host: host, Phase: deploy.Done, Detail: "in rotation already"})
-		return deploy.Done, false, nil
+		return deploy.Done, lifted, nil
 	case o.ready:
 		if err := s.takeMarks(ctx, survey, host, o.force); err != nil {
 			return deploy.LeftOut, false, err

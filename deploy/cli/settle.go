@@ -208,8 +208,14 @@ func (s *session) dropStale(ctx context.Context, survey deploy.Survey) error {
 // roomFor tells when hosts that earlier rollouts left out take every slot, so that
 // the plan would wait for ever.
 func (s *session) roomFor(p deploy.Plan, survey deploy.Survey) error {
+	s.sayStrays()
 	for _, b := range s.lbs {
 		var left []string
+		for _, m := range b.strays() {
+			if m.Rollout != state.Hand {
+				left = append(left, m.Host)
+			}
+		}
 		for host, seat := range survey.Seats[b.name] {
 			if seat.Owner != "" && seat.Owner != state.Hand {
 				left = append(left, host)
@@ -217,6 +223,9 @@ func (s *session) roomFor(p deploy.Plan, survey deploy.Survey) error {
 		}
 		if len(left) >= p.Parallel {
 			slices.Sort(left)
+			left = slices.Compact(left)
+		}
+		if len(left) >= p.Parallel {
 			return &deploy.Fault{Host: b.name, Code_: "FD-BUDGET",
 				Err:   fmt.Errorf("earlier rollouts left %s out and marked, and parallel is %d: no host can be taken out", strings.Join(left, ", "), p.Parallel),
 				Hint_: fmt.Sprintf("once they are well, put them back with \"flipdeploy ready --force %s\", then repeat", strings.Join(left, " "))}

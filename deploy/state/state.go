@@ -54,6 +54,9 @@ type limits struct {
 	lockWait int // of it, for act.lock
 }
 
+// App is whose state it is.
+func (s *Store) App() string { return s.app }
+
 // New is the state of app under dir on the balancer name. Nothing is asked of
 // the machine yet; a name that may not enter a script is told by the first call.
 func New(name, dir, app string, run Runner, open Opener, sudo bool) *Store {
