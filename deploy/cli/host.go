@@ -39,7 +39,7 @@ func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *hos
 	x := &host{name: h.Name, binary: inv.Reload.Binary, site: site.New(site.Config{Path: h.Path, Install: inv.Reload.Install,
 		Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}, m)}
 	c := takeoverOf(inv)
-	c.Port, c.Sudo = h.Ports[0], h.ReloadSudo
+	c.Port, c.Sudo, c.CommandSudo = h.Ports[0], h.ReloadSudo, h.CommandSudo
 	c.ReleasesDir, c.EntryOf = path.Join(h.Path, "releases"), x.site.EntryPath
 	c.Fence = func(script string) string { return x.site.Guard(script) }
 	c.Say = func(code, text string) { x.say(code, text) }

@@ -143,4 +143,6 @@ type Host struct {
 	Zone       string
 	Labels     []string
 	ReloadSudo bool // start, stop and signals through sudo -n
+	// CommandSudo: so are reload.command and reload.check.
+	CommandSudo bool
 }

@@ -130,11 +130,22 @@ func (b *builder) wherever(s section, h *Host) {
 	if h.HealthPort == 0 && len(h.Ports) > 0 {
 		h.HealthPort = h.Ports[0]
 	}
+	b.reloadSudo(h)
+}
+
+// reloadSudo: what a preset knows to be the app's user's is not root's, unless it says
+// so; what is asked of a unit is root's.
+func (b *builder) reloadSudo(h *Host) {
+	r, s := b.inv.Reload, b.section("reload")
 	sudo := h.Sudo
-	if p := b.inv.Reload.System(); p.Sudo != nil && b.inv.Reload.Method == p.Method {
+	if p := r.System(); p.Sudo != nil && r.Method == p.Method {
 		sudo = *p.Sudo
 	}
-	h.ReloadSudo = b.section("reload").flag("sudo", sudo)
+	h.CommandSudo = s.flag("sudo", sudo)
+	if r.Unit != "" {
+		sudo = h.Sudo
+	}
+	h.ReloadSudo = s.flag("sudo", sudo)
 }
 
 // backends are as given, else the address with each of the app's ports.

@@ -43,7 +43,10 @@ func TestMain(m *testing.M) {
 }
 
 // local runs scripts on this machine.
-type local struct{ env []string }
+type local struct {
+	env   []string
+	shell string // default sh
+}
 
 type exitError struct {
 	code   int
@@ -56,7 +59,7 @@ func (e *exitError) ExitCode() int  { return e.code }
 func (e *exitError) Stdout() []byte { return e.stdout }
 
 func (l local) Run(ctx context.Context, script string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "sh", "-s")
+	cmd := exec.CommandContext(ctx, orElse(l.shell, "sh"), "-s")
 	cmd.Stdin = strings.NewReader(script)
 	cmd.Env = append(os.Environ(), l.env...)
 	var stderr bytes.Buffer
@@ -75,13 +78,15 @@ type host struct {
 	root string
 	port int
 	cfg  Config
+
+	program string // what releases hold
 }
 
 func newHost(t *testing.T) *host {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
-	h := &host{t: t, root: root, port: freePort(t)}
+	h := &host{t: t, root: root, port: freePort(t), program: program}
 	h.cfg = Config{
 		Port: h.port, PIDFile: h.path("pid"), Log: h.path("log"), ReleasesDir: h.path("releases"),
 		EntryOf: func(id string) string { return h.path("releases/" + id + "/app") },
@@ -106,7 +111,7 @@ func (h *host) release(id, mode string) {
 	h.t.Helper()
 	dir := h.path("releases/" + id)
 	must(h.t, os.MkdirAll(dir, 0o755))
-	data, err := os.ReadFile(program)
+	data, err := os.ReadFile(h.program)
 	must(h.t, err)
 	must(h.t, os.WriteFile(dir+"/app", data, 0o755))
 	must(h.t, os.WriteFile(dir+"/mode", []byte(mode), 0o644))
@@ -161,12 +166,13 @@ func (h *host) processes() (pids []int) {
 }
 
 func (h *host) endAll() {
-	for _, pid := range h.processes() {
-		syscall.Kill(pid, syscall.SIGKILL)
-	}
-	for range 100 {
-		if len(h.processes()) == 0 {
+	for range 500 { // a master may start one more meanwhile
+		left := h.processes()
+		if len(left) == 0 {
 			return
+		}
+		for _, pid := range left {
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -119,7 +119,7 @@ func (a *App) unitWarnings(f facts) (list []string) {
 }
 
 func (a *App) checkRights(ctx context.Context, s spot) error {
-	out, err := a.run.Run(ctx, header(a.rightsVars(s))+checkScript)
+	out, err := a.run.Run(ctx, header(a.rightsVars(ctx, s))+checkScript)
 	if err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
@@ -131,7 +131,7 @@ func (a *App) checkRights(ctx context.Context, s spot) error {
 	return deniedError(strings.Join(said["user"], ""), said["denied"])
 }
 
-func (a *App) rightsVars(s spot) map[string]string {
+func (a *App) rightsVars(ctx context.Context, s spot) map[string]string {
 	owner, needs := -1, ""
 	if s.main != nil {
 		owner = s.main.uid
@@ -139,7 +139,12 @@ func (a *App) rightsVars(s spot) map[string]string {
 	if a.cfg.Unit != "" {
 		needs = "systemctl"
 	}
+	command := ""
+	if a.cfg.Method == Command {
+		command = shellescape.QuoteCommand(a.cfg.filled(a.cfg.Command))
+	}
 	return map[string]string{
+		"command": command, "check": shellescape.QuoteCommand(a.checkWords(ctx, s)), "commandsudo": onOff(a.cfg.CommandSudo),
 		"sudo": onOff(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
 		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs,
 		"pidfile": a.cfg.PIDFile, "port": strconv.Itoa(a.cfg.Port),

@@ -1,5 +1,5 @@
 # Tells which tools and rights are there, changes nothing.
-# Set before: sudo owner method signal unit start stop needs pidfile port
+# Set before: sudo commandsudo owner method signal unit start stop command check needs pidfile port
 PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
 for t in awk sed grep stat ls cat find head tail id timeout setsid $needs; do
@@ -43,6 +43,10 @@ if [ -n "$unit" ]; then
   [ -n "$start" ] || may '' systemctl --no-block start -- "$unit"
   [ -n "$stop" ] || may '' systemctl --no-block stop -- "$unit"
 fi
+if [ "$commandsudo" = 1 ]; then
+  [ -z "$command" ] || eval "may '' $command"
+  [ -z "$check" ] || [ "$owner" = "$me" ] || eval "may '' $check"
+fi
 [ -z "$start" ] || eval "may '' $start"
 [ -z "$stop" ] || eval "may '' $stop"
 
@@ -50,6 +54,7 @@ fi
 ours() { [ -n "$1" ] && { [ -w "$1" ] || { [ -e "${1%/*}" ] && [ -w "${1%/*}" ]; } || { at=$(readlink -f "$1") && [ -w "$at" ]; }; }; }
 program() { eval "set -- $1" && ours "$(full "$1")" && echo "root $1 may be written by $(id -un)"; }
 [ -z "$start" ] || program "$start"
+[ -z "$command" ] || [ "$commandsudo" != 1 ] || program "$command"
 [ -z "$stop" ] || program "$stop"
 if [ -n "$unit" ]; then
   show=$(SYSTEMD_BUS_TIMEOUT=10 systemctl show -p User -p FragmentPath -p DropInPaths -p ExecStart -- "$unit" 2>/dev/null)

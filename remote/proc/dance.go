@@ -20,6 +20,7 @@ func (a *App) dance(ctx context.Context, id string) error {
 		if err := a.step(ctx, s, a.before.facts); err != nil && !unknownOutcome(err) {
 			return err
 		}
+		w.helper = a.helper
 		over, err := a.until(ctx, s.Until, w, asked, began)
 		if err != nil {
 			return err
@@ -129,9 +130,9 @@ func (w *watch) stand(fresh []*process, at time.Duration) bool {
 // asked for once, alone as often as a takeover needs.
 func (a *App) right(ctx context.Context, f facts, fresh []*process, asked *asking, alone bool) bool {
 	switch runs := f.allRun(fresh, asked.want); {
-	case runs == no:
+	case runs == no && (asked.probe == nil || f.anyNative(fresh)):
 		return false
-	case asked.probe == nil:
+	case asked.probe == nil, runs == yes && f.anyNative(fresh):
 		return runs == yes
 	case alone:
 		return asked.rise(ctx)

@@ -23,6 +23,7 @@ type facts struct {
 	adopted map[string]string   // sign of a program that was found -> release id
 	logSize int64
 	named   []int  // what the pid command printed
+	asked   bool   // it was, for this look
 	helper  int    // runs our start, stop or reload command
 	command string // last line that it wrote; exit=N once it ended
 }
@@ -97,7 +98,7 @@ func (f *facts) take(word, rest string, cfg *Config) {
 	case "pidfile":
 		f.pidfile, _ = strconv.Atoi(rest)
 	case "named":
-		f.named = numbers(rest)
+		f.named, f.asked = numbers(rest), true
 	case "group":
 		f.members = numbers(rest)
 	case "log":

@@ -89,6 +89,11 @@ func (c *Config) release(f facts, main *process) string {
 	return id
 }
 
+// restarts is true where something starts workers again that end.
+func (c *Config) restarts() bool {
+	return c.Kind == MasterWorker || c.Workers == ByName || len(c.Steps) > 0
+}
+
 // program is the path by which the app is started and executed again.
 func (c *Config) program() string {
 	if c.Binary != "" {

@@ -78,7 +78,7 @@ func (c *Config) serving(f *facts) {
 	switch c.Workers {
 	case Children:
 		for _, p := range f.all() {
-			if master := f.procs[p.ppid]; master != nil && f.listens(master) && !f.listens(p) && sameProgram(master, p) {
+			if master := f.procs[p.ppid]; master != nil && f.listens(master) && !f.listens(p) && f.akin(master, p) {
 				f.listen = append(f.listen, p.pid)
 			}
 		}
@@ -109,7 +109,7 @@ func (c *Config) locateDeaf(f facts) spot {
 
 func (c *Config) agree(f facts, root *process) (spot, error) {
 	s := spot{main: root}
-	if up := f.procs[root.ppid]; c.Target == Parent && up != nil && up.pid > 1 && sameProgram(up, root) {
+	if up := f.procs[root.ppid]; c.Target == Parent && up != nil && up.pid > 1 && f.akin(up, root) {
 		s.main = up
 	}
 	if c.Workers == ByName || c.Several {
@@ -206,6 +206,11 @@ func (f *facts) above(p, child *process) bool {
 
 func sameProgram(a, b *process) bool {
 	return a.ino != "" && a.ino == b.ino || a.exe != "" && a.exe == b.exe
+}
+
+// akin are two of one program, or of two releases of it.
+func (f *facts) akin(a, b *process) bool {
+	return sameProgram(a, b) || len(f.native(a)) > 0 && len(f.native(b)) > 0
 }
 
 func (c *Config) ambiguous(f facts, why string, passing bool) *AmbiguousError {

@@ -11,7 +11,9 @@ func TestLocate(t *testing.T) {
 		serves = "proc 20 10 200 S 0\nino 20 1:2\n"
 		shell  = "proc 10 1 100 S 0\nino 10 9:9\nexe 10 /bin/sh\n"
 	)
+	const node = "proc 10 1 100 S 0\nexe 10 /usr/bin/node\nproc 11 10 101 S 0\nexe 11 /usr/bin/node\nproc 12 10 102 S 0\nexe 12 /usr/bin/node\nproc 13 10 103 S 0\nexe 13 /bin/sh\n"
 	for _, c := range []struct {
+		set                       func(c *Config)
 		name, unit, pidfile, text string
 		main                      int
 		deaf                      bool
@@ -19,6 +21,23 @@ func TestLocate(t *testing.T) {
 		err                       string
 	}{
 		{name: "nothing runs"},
+		{name: "the pid command agrees", set: func(c *Config) { c.PIDCommand = []string{"x"} }, text: "named 10\n" + listens + old, main: 10},
+		{name: "the pid command prints another", set: func(c *Config) { c.PIDCommand = []string{"x"} }, text: "named 30\n" + helper + listens + old,
+			err: "the pid command prints another process than the one that listens: port 80: pid 10 (parent 1, unseen); pid_command: pid 30 (parent 10, /usr/bin/git)"},
+		{name: "the pid command prints nothing", set: func(c *Config) { c.PIDCommand = []string{"x"} }, text: "named \n" + listens + old,
+			err: "the pid command prints no process id: port 80: pid 10 (parent 1, unseen); pid_command: no process"},
+		{name: "node's master alone has the port", set: func(c *Config) { c.Kind, c.Workers = MasterWorker, Children }, text: listens + node, main: 10},
+		{name: "HAProxy's master has no port", unit: "u", pidfile: "p", set: func(c *Config) { c.Target = Parent }, main: 10,
+			text: active + "pidfile 10\nlisten 11\n" + node},
+		{name: "a wrapper that the unit names", unit: "u", set: func(c *Config) { c.Target = Named }, main: 10,
+			text: active + "group 10 30\nlisten 30\n" + old + "proc 30 1 300 S 0\nexe 30 /usr/sbin/haproxy\n"},
+		{name: "nobody names the wrapper", set: func(c *Config) { c.Target = Named }, text: listens + old,
+			err: "the process to signal is named by none: port 80: pid 10 (parent 1, unseen)"},
+		{name: "two wrappers", unit: "u", pidfile: "p", set: func(c *Config) { c.Target = Named }, text: active + "pidfile 20\n" + listens + old + orphan,
+			err: "the sources name several processes: port 80: pid 10 (parent 1, unseen); unit u: active, main pid 10 (parent 1, unseen); pid_file p: pid 20 (parent 1, unseen)"},
+		{name: "pm2's daemon has the port, its workers are named", set: func(c *Config) { c.Workers, c.Several, c.PIDCommand = ByName, true, []string{"x"} },
+			text: "named 11 12\nlisten 10\n" + node, main: 11},
+		{name: "several side by side", set: func(c *Config) { c.Several = true }, text: listens + newcome + old + orphan, main: 10},
 		{name: "a listener", text: listens + old, main: 10},
 		{name: "a master and its worker", text: "listen 10\nlisten 20\n" + old + child, main: 10},
 		{name: "all agree", unit: "u", pidfile: "p", text: active + "pidfile 10\n" + listens + old, main: 10},
@@ -49,6 +68,9 @@ func TestLocate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := testConfig()
 			cfg.Unit, cfg.PIDFile = c.unit, c.pidfile
+			if c.set != nil {
+				c.set(cfg)
+			}
 			s, err := cfg.locate(look(t, cfg, c.text))
 			if c.err != "" {
 				if err == nil || err.Error() != c.err {

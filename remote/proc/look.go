@@ -46,7 +46,7 @@ func (a *App) look(ctx context.Context) (facts, error) {
 
 // takeNames remembers what the pid command printed, if it was asked.
 func (a *App) takeNames(f *facts) {
-	if a.namesDue() {
+	if f.asked {
 		a.named, a.namedAt = f.named, time.Now()
 	}
 	f.named = a.named

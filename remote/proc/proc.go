@@ -43,9 +43,11 @@ type Config struct {
 	Start      []string
 	Stop       []string
 	Sudo       bool
-	Timeout    time.Duration // of a takeover; default 30s
-	Drain      time.Duration // for old processes to end after it; default Timeout
-	Settle     time.Duration
+	// CommandSudo: Command and Check go through sudo, too.
+	CommandSudo bool
+	Timeout     time.Duration // of a takeover; default 30s
+	Drain       time.Duration // for old processes to end after it; default Timeout
+	Settle      time.Duration
 
 	Preset  string // its name, for people
 	Kind    Kind

@@ -124,7 +124,7 @@ func (a *App) trigger(ctx context.Context, main *process) (string, error) {
 	case Restart:
 		return a.askUnit(ctx, "restart", "")
 	case Command:
-		return a.runCommand(ctx, a.cfg.filled(a.cfg.Command))
+		return a.runCommand(ctx, a.cfg.filled(a.cfg.Command), a.cfg.CommandSudo)
 	}
 	return a.send(ctx, main, a.cfg.Signal)
 }

@@ -79,13 +79,13 @@ func (a *App) spawn(ctx context.Context, argv []string) (string, error) {
 			return said, err
 		}
 	}
-	return a.runCommand(ctx, argv)
+	return a.runCommand(ctx, argv, a.cfg.Sudo)
 }
 
 // runCommand returns once the command has begun, with the process that runs it.
-func (a *App) runCommand(ctx context.Context, argv []string) (string, error) {
+func (a *App) runCommand(ctx context.Context, argv []string, sudo bool) (string, error) {
 	words := shellescape.QuoteCommand(argv)
-	if a.cfg.Sudo {
+	if sudo {
 		words = `if [ "$(id -u)" = 0 ]; then ` + words + "; else sudo -n " + words + "; fi"
 	}
 	return a.act(ctx, commandScript, map[string]string{

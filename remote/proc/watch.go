@@ -85,7 +85,7 @@ func (w *watch) see(f facts, at time.Duration) Verdict {
 	switch {
 	case w.crashed(f):
 		return Dead
-	case w.loops >= looping && (w.how.Kind == MasterWorker || w.how.Workers == ByName):
+	case w.loops >= looping && w.how.restarts():
 		return w.judgeLoop(old)
 	case w.replaced(old, fresh):
 		return w.judgeFresh(f, fresh, at)
@@ -114,7 +114,7 @@ func (w *watch) crashed(f facts) bool {
 func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict {
 	switch runs := f.allRun(fresh, w.want); {
 	case !w.lasting(fresh, at):
-		return w.late(at, Stalled)
+		return w.late(at-4*steadyFor, Stalled) // it may just have come
 	case w.kind == reload && !w.how.Several && len(f.roots()) > 1:
 		return w.judgeSplit(at)
 	case w.how.Alone && len(f.listeners()) > 1:
@@ -208,6 +208,9 @@ func (w *watch) commandFailed(f facts) bool {
 // did take over, beside the old one.
 func (w *watch) lateBirth(f facts) Verdict {
 	for k := range w.born {
+		if len(w.how.Steps) > 0 {
+			break // it names the new one long before the old one ends
+		}
 		if k.pid == f.pidfile || k.pid == f.unit.main {
 			return Stalled
 		}

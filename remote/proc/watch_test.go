@@ -118,6 +118,83 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// Takeovers that only the system's kind can judge.
+func TestVerdictsByKind(t *testing.T) {
+	const (
+		work  = "proc 11 10 101 S 0\nino 11 1:1\nlisten 11\n"
+		work2 = "proc 12 10 102 S 0\nino 12 1:1\nlisten 12\n"
+		fresh = "proc 20 10 200 S 0\nino 20 1:2\nlisten 20\n"
+		twins = "proc 20 1 200 S 0\nino 20 1:2\nlisten 20\nproc 21 1 201 S 0\nino 21 1:2\nlisten 21\n"
+		image = "proc 10 1 100 S 7 70\nexe 10 /usr/bin/ruby\nino 10 9:9\nin 10 v1\n"
+		anew  = "proc 10 1 100 S 7 71\nexe 10 /usr/bin/ruby\nino 10 9:9\nin 10 v2\n"
+		temp  = "proc 20 10 200 S 0\nino 20 1:2\nlisten 20\n"
+	)
+	dies := func(pid string) string { return strings.ReplaceAll(fresh, "20", pid) }
+	for _, c := range []struct {
+		name   string
+		how    Config
+		before string
+		then   []sight
+	}{
+		{"a master keeps its program", Config{Kind: MasterWorker}, listens + old + work, []sight{
+			{100 * ms, listens + old + work + fresh, waiting}, {200 * ms, listens + old + fresh, waiting}, {800 * ms, listens + old + fresh, taken}}},
+		{"workers end as soon as they are started", Config{Kind: MasterWorker}, listens + old + work, []sight{
+			{100 * ms, listens + old + dies("21"), waiting}, {200 * ms, listens + old + dies("22"), waiting}, {300 * ms, listens + old + dies("23"), waiting},
+			{400 * ms, listens + old, Stalled}}},
+		{"new workers end, the old ones stay", Config{Kind: MasterWorker}, listens + old + work, []sight{
+			{100 * ms, listens + old + work + dies("21"), waiting}, {200 * ms, listens + old + work + dies("22"), waiting},
+			{300 * ms, listens + old + work + dies("23"), waiting}, {400 * ms, listens + old + work, Refused}}},
+		{"the roll is stuck half way", Config{Kind: MasterWorker}, listens + old + work + work2, []sight{
+			{20 * time.Second, listens + old + work + fresh, waiting}, {30 * time.Second, listens + old + work + fresh, Partial}}},
+		{"a worker that ends is no child that died", Config{Kind: MasterWorker}, listens + old + work + work2, []sight{
+			{100 * ms, listens + oldReap + work, waiting}, {9 * time.Second, listens + oldReap + work, waiting}}},
+		{"a child is no master", Config{Kind: ChildTakeover}, listens + old + work, []sight{{20 * time.Second, listens + old + fresh, waiting}}},
+		{"an interpreter executes itself anew", Config{Kind: SamePID}, listens + image, []sight{
+			{100 * ms, listens + image, waiting}, {200 * ms, listens + anew, taken}}},
+		{"it is asked in vain", Config{Kind: SamePID}, listens + image, []sight{{10 * time.Second, listens + image, Ignored}}},
+		{"what serves meanwhile is not it", Config{Kind: SamePID, Alone: true}, listens + old, []sight{
+			{5 * time.Second, listens + old + temp, waiting}, {6 * time.Second, listens + oldExec + temp, waiting}, {13 * time.Second, listens + oldExec, taken}}},
+		{"it stays beside", Config{Kind: SamePID, Alone: true}, listens + old, []sight{{30 * time.Second, listens + oldExec + temp, Partial}}},
+		{"two apps of two triggers", Config{Kind: ChildTakeover}, listens + old, []sight{
+			{100 * ms, twins, waiting}, {3 * time.Second, twins, waiting}, {3100 * ms, twins, Split}}},
+		{"one of them ends", Config{Kind: ChildTakeover}, listens + old, []sight{{100 * ms, twins, waiting}, {time.Second, newcome + orphan, taken}}},
+		{"several are right", Config{Kind: ReplaceAll, Several: true}, listens + old, []sight{{100 * ms, listens + old + twins, waiting}, {200 * ms, twins, taken}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := testConfig()
+			f := look(t, cfg, c.before)
+			w := newWatch("v2", cfg.snapshot(f, spot{main: f.procs[10]}), reload, 30*time.Second)
+			w.how = &c.how
+			for _, s := range c.then {
+				if got := w.see(look(t, cfg, s.text), s.at); got != s.want {
+					t.Fatalf("at %v: verdict %q, want %q", s.at, got, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestACommandIsJudgedByItsEnd(t *testing.T) {
+	const runs = "proc 99 1 900 S 0\nexe 99 /bin/sh\n"
+	cfg := testConfig()
+	for _, c := range []struct {
+		name, text string
+		at         time.Duration
+		want       Verdict
+	}{
+		{"it runs", runs, 20 * time.Second, waiting},
+		{"it runs for ever", runs, 30 * time.Second, Hung},
+		{"it failed", "command exit=1\n", time.Second, Refused},
+		{"it did nothing", "command exit=0\n", 10 * time.Second, Ignored},
+	} {
+		w := newWatch("v2", cfg.snapshot(look(t, cfg, listens+old), spot{}), reload, 30*time.Second)
+		w.helper = 99
+		if got := w.see(look(t, cfg, listens+old+c.text), c.at); got != c.want {
+			t.Errorf("%s: verdict %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestAStartCommandThatEndedWellMayHaveLeftAProcessBehind(t *testing.T) {
 	cfg := testConfig()
 	for _, c := range []struct {
