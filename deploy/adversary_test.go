@@ -204,3 +204,30 @@ func TestAnyEndCanBeSettled(t *testing.T) {
 		}
 	})
 }
+
+// taking is a balancer on which a person takes a host out as soon as it is drained.
+type taking struct {
+	*simLB
+	host string
+}
+
+func (b taking) Drain(ctx context.Context, host string, budget Budget) error {
+	err := b.simLB.Drain(ctx, host, budget)
+	if host == b.host {
+		b.s.mu.Lock()
+		defer b.s.mu.Unlock()
+		b.takes(host)
+	}
+	return err
+}
+
+func TestAPersonWhoTakesAHostThatLeavesHasIt(t *testing.T) {
+	s := newSim(3, 1, v1)
+	w := wish(1)
+	w.MinServing = Amount{N: 1, Set: true}
+	res := reviewed(t, s, w, func(r *Rollout) { r.with(0, taking{r.Balancers[0].(*simLB), "web2"}) })
+	want(t, "outcome", string(res.Outcome), "paused")
+	want(t, "web2", string(res.Hosts["web2"].Phase), "left_out")
+	want(t, "web2's seat", s.seats("web2"), "maint")
+	want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v1/v1 maint; web3 v2/v2 ready")
+}

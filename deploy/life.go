@@ -47,7 +47,7 @@ func (l *life) forward(ctx context.Context) ending {
 			return l.notRetaken(ctx, err)
 		}
 	} else if err := l.takeOut(ctx); err != nil {
-		return l.notTaken(err)
+		return l.notTaken(ctx, err)
 	} else if l.run.leaving() {
 		return l.returned(ctx)
 	}
@@ -153,12 +153,14 @@ func (l *life) putBack(ctx context.Context) error {
 }
 
 // notTaken: the host was not taken out, or is back as it was found.
-func (l *life) notTaken(err error) ending {
+func (l *life) notTaken(ctx context.Context, err error) ending {
 	var nb *notBack
 	reason := refusal(err)
 	switch {
 	case onlyLost(err): // waited for, like capacity
 		return ending{phase: Staged, blocked: true, loose: errors.As(err, &nb), err: err}
+	case !l.out.IsZero() && (reason == RefusedForeign || reason == RefusedChanged): // while it left
+		return l.takenOver(ctx, err)
 	case errors.As(err, &nb):
 		return ending{phase: Stuck, failed: true, err: err}
 	case errors.Is(err, errStopped):
@@ -282,7 +284,7 @@ func (l *life) back(ctx context.Context) ending {
 		return l.undo(ctx)
 	}
 	if err := l.takeOut(ctx); err != nil {
-		e := l.notTaken(err)
+		e := l.notTaken(ctx, err)
 		e.changed = true
 		if e.phase == Staged { // it still runs the new release, in rotation
 			e.phase = Done
