@@ -125,7 +125,7 @@ type full struct {
 }
 
 var fulls = []full{
-	{"web2", "/srv/shop", "120M", "web2:drain@edge1:1:after", []int{7}},
+	{"web2", "/srv/shop", "120M", onDrain, []int{4, 7}},
 	{"edge1", "/var/lib/flipdeploy", "4M", onDrain, []int{3, 4, 7}},
 	{"web2", "/srv/shop", "120M", onFlip, []int{0}},
 	{"web2", "/srv/shop", "120M", onVerify, []int{0}},
@@ -161,7 +161,7 @@ func (f full) gets(t *testing.T) {
 	settled := "nothing"
 	w := under(t, func() {
 		_, r = k.run(t, args, at(f.point, tool(t)+"fleet fill "+f.machine+" "+f.dir)...)
-		mustVerb(t, "exec", f.machine, "rm", "-f", f.dir+"/.filled")
+		mustVerb(t, "exec", f.machine, "sh", "-c", "rm -f "+f.dir+"/.filled*")
 		if r.exit != 7 {
 			settled = resumedBy(t, k)
 		}

@@ -74,7 +74,7 @@ do_disk() {
 }
 
 # do_small gives a directory a disk of its own, of SIZE, with what is in it; `off` gives
-# the old one back as it was. fill leaves no block of it.
+# the old one back as it was. fill leaves no block and no inode of it.
 do_small() {
 	local host=$1 dir=$2 size=$3 image=$DIR/hosts/$1/small.img loop
 	known "$host"
@@ -84,7 +84,7 @@ do_small() {
 		return
 	fi
 	truncate -s "$size" "$image"
-	mkfs.ext4 -q -m 0 "$image"
+	mkfs.ext4 -q -m 0 -N 512 "$image"
 	loop=$(losetup -f --show "$image")
 	do_exec "$host" sh -c '
 		set -eu
@@ -102,5 +102,13 @@ do_small() {
 
 do_fill() {
 	known "$1"
-	do_exec "$1" sh -c 'cat /dev/zero >"$1/.filled" 2>/dev/null; sync -f "$1"; df -k "$1" | tail -n 1' fill "$2"
+	# Files with no byte too: ext4 keeps some blocks for directories.
+	do_exec "$1" sh -c '
+		cat /dev/zero >"$1/.filled" 2>/dev/null
+		i=0
+		while (: >"$1/.filled.$i") 2>/dev/null; do i=$((i + 1)); done
+		sync -f "$1"
+		df -k "$1" | tail -n 1
+		df -i "$1" | tail -n 1
+	' fill "$2"
 }
