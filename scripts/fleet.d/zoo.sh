@@ -87,6 +87,7 @@ do_zoo_house() {
 	house=$(zoo_house "$system")
 	mkdir -p "$DIR/bin"
 	[ -e "$behind" ] || (cd "$APPS" && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$behind" ./behind)
+	for host in $(edges); do do_exec "$host" sh -c "$PATIENT_CHECKS"; done
 	for host in $(web_hosts); do
 		root=$(root_of "$host")
 		do_exec "$host" sh -c "$EMPTY_HOST"
@@ -101,3 +102,8 @@ do_zoo_house() {
 
 # An app may be a unit's or its user's own; all that deploy runs goes.
 EMPTY_HOST='systemctl stop shop; systemctl reset-failed shop; pkill -KILL -u deploy -x "shop|gunicorn|PM2.*|node|nginx"; rm -rf /home/deploy/.pm2; true'
+
+# A host of a busy machine that answers a check late is not ill: a check may take longer
+# than the time between two, which is HAProxy's limit otherwise.
+PATIENT_CHECKS='cd /etc/haproxy && { grep -qs "timeout check" haproxy.cfg ||
+	{ sed -i "s/^    timeout connect 2s/&\n    timeout check 2s/" haproxy.cfg && systemctl restart haproxy; }; }'
