@@ -11,16 +11,41 @@ import (
 type Past struct {
 	Plan    Plan
 	Outcome Outcome
+	Kept    bool // some host was left on what the run brought
+}
+
+// stands tells that a rollout is one that a rollback may undo: it finished, or was
+// abandoned and left hosts on its release.
+func (p Past) stands() bool { return p.Outcome == OutcomeDone || p.Outcome == Abandoned && p.Kept }
+
+// KeptOf tells whether some host was left on the release that the plan brought it, as
+// far as was proven.
+func KeptOf(p Plan, records []Record) bool {
+	on := map[string]string{}
+	for _, r := range records {
+		switch {
+		case r.Kind == "plan":
+			clear(on)
+		case r.Kind == "outcome" && (r.Act == Done || r.Act == RolledBack || r.Act == Failed):
+			on[r.Host] = ""
+			if r.Act == Done {
+				on[r.Host] = r.Release
+			}
+		}
+	}
+	return slices.ContainsFunc(p.Hosts, func(h PlannedHost) bool { return h.To != h.From && on[h.Name] == h.To })
 }
 
 // Stack folds past runs, oldest first, into what a rollback may undo: a rollout
-// that finished pushes, a rollback that finished pops. A rollout of the release
-// that is on top already adds nothing: it only repaired hosts.
+// that finished pushes, a rollback that finished pops. A rollout that was abandoned
+// pushes, too, where hosts were left on its release: to go back is to what they ran before
+// it. A rollout of the release that is on top already adds nothing: it only repaired hosts.
 func Stack(past []Past) []Plan {
 	var stack []Plan
 	for _, p := range past {
 		switch {
-		case p.Outcome != OutcomeDone:
+		case !p.stands():
+		case p.Plan.Mode == ModeRollback && p.Outcome == Abandoned: // it is to be done once more
 		case p.Plan.Mode == ModeRollback:
 			stack = stack[:max(0, len(stack)-max(1, p.Plan.Pops))]
 		case p.Plan.Mode == ModeRollout && (len(stack) == 0 || stack[len(stack)-1].Release != p.Plan.Release):

@@ -27,7 +27,7 @@ func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, ope
 		if p == nil {
 			continue
 		}
-		past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome()})
+		past = append(past, deploy.Past{Plan: *p, Outcome: journals[i].Outcome(), Kept: deploy.KeptOf(*p, journals[i].Records)})
 		if journals[i].Unfinished() {
 			open = &openRun{*p, journals[i].Standing()}
 		}
