@@ -34,7 +34,7 @@ func (a *App) Check(ctx context.Context) (r Running, warnings []string, err erro
 	if s.main != nil {
 		r = a.cfg.running(f, s)
 	}
-	warnings = append(append(a.unitWarnings(f), a.changes(ctx)...), a.failWarnings(s)...)
+	warnings = slices.Concat(a.unitWarnings(f), a.changes(ctx), a.pinned(ctx, s), a.failWarnings(s))
 	return r, warnings, errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkFit(ctx, s), a.checkStart(ctx, s), a.checkRights(ctx, s))
 }
 

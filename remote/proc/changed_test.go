@@ -1,0 +1,97 @@
+package proc
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fakeSystemd answers for a unit that has been up for two minutes.
+func fakeSystemd(t *testing.T, h *host, show string) local {
+	t.Helper()
+	bin := t.TempDir()
+	script := "#!/bin/sh\nup=$(cut -d. -f1 /proc/uptime)\ncase $* in *ActiveEnter*) ;; *) exit 1 ;; esac\n" +
+		"echo ActiveEnterTimestampMonotonic=$(( (up - 120) * 1000000 ))\ncat <<'SHOW'\n" + show + "\nSHOW\n"
+	must(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte(script), 0o755))
+	return local{env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+}
+
+func TestWhatChangedSinceTheStartIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	unit, env, late := h.path("shop.service"), h.path("env"), h.path("late.conf")
+	for _, f := range []string{unit, env, late} {
+		must(t, os.WriteFile(f, nil, 0o644))
+		at := time.Now().Add(-time.Hour)
+		must(t, os.Chtimes(f, at, at))
+	}
+	show := "FragmentPath=" + unit + "\nDropInPaths=" + late + "\nEnvironmentFiles=" + env + " (ignore_errors=no)\nNeedDaemonReload=no"
+	h.cfg.Unit = "shop.service"
+	run := fakeSystemd(t, h, show)
+	if got := New(h.cfg, run).changes(t.Context()); got != nil {
+		t.Errorf("told %q", got)
+	}
+	now := time.Now()
+	must(t, os.Chtimes(env, now, now))
+	must(t, os.Chtimes(late, now, now))
+	want := []string{
+		late + ` was changed since shop.service was started; a reload in place does not bring it: set reload.on_env_change = "restart", or restart the app`,
+		env + ` was changed since shop.service was started; a reload in place does not bring it: set reload.on_env_change = "restart", or restart the app`,
+	}
+	if got := New(h.cfg, run).changes(t.Context()); !slices.Equal(got, want) {
+		t.Errorf("told %q\nwant %q", got, want)
+	}
+	h.cfg.RestartChanged = true
+	if got := New(h.cfg, run).changes(t.Context()); len(got) != 2 || !strings.HasSuffix(got[0], "; the app is restarted while the host is drained") {
+		t.Errorf("told %q", got)
+	}
+	said := told(&h.cfg)
+	a := New(h.cfg, run)
+	if !a.mustRestart(t.Context()) || len(*said) != 1 || (*said)[0] != late+", "+env+" changed since the app was started: it is restarted while the host is drained [FD-RESTARTED]" {
+		t.Errorf("said %q", *said)
+	}
+	h.cfg.Method = Restart // brings it anyway
+	if got := New(h.cfg, run).changes(t.Context()); got != nil {
+		t.Errorf("told %q", got)
+	}
+}
+
+func TestFilesThatSystemdHasNotReadAreTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cfg.Unit = "shop.service"
+	got := New(h.cfg, fakeSystemd(t, h, "NeedDaemonReload=yes")).changes(t.Context())
+	want := []string{"systemd has not read the files of shop.service since they were changed: run `systemctl daemon-reload`"}
+	if !slices.Equal(got, want) {
+		t.Errorf("told %q", got)
+	}
+}
+
+func TestAnAppThatWasStartedInsideAReleaseIsTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		dir  string // where it is started
+		path string // of the program, in its directory or not
+		want bool
+	}{{"current", "./app", true}, {"", "current/app", false}} {
+		h := newHost(t)
+		h.cfg.Foreign = true
+		argv := slices.Concat([]string{"env", "-u", "PWD", c.path}, h.argv()[1:])
+		for i, w := range argv {
+			argv[i] = strings.ReplaceAll(w, h.path("current/app"), "app")
+		}
+		h.cfg.Start = append([]string{"sh", "-c", `cd -P "./$0" && exec "$@" >>/dev/null 2>&1`, c.dir}, argv...)
+		h.up("v1", "")
+		_, warnings, err := h.app().Check(t.Context())
+		must(t, err)
+		is := slices.ContainsFunc(warnings, func(w string) bool {
+			return strings.Contains(w, " was started inside "+h.path("releases/v1")+", not through current: ")
+		})
+		if is != c.want {
+			t.Errorf("%s: warnings %q", c.path, warnings)
+		}
+	}
+}
