@@ -220,6 +220,11 @@ func (st *stage) meanwhile() (all []choice) {
 				if st.set.budget.crashes+st.set.budget.settles > 0 && lb.mark[name] != "" && !lb.claimed[name] {
 					continue
 				}
+				// Known, too: out, in by a person and out by a person between two looks of ours is
+				// as we left it.
+				if st.holds(name, lb.simEdge) {
+					continue
+				}
 				add(&st.left.takes, "a person takes "+name+" out on "+lb.name, func() { lb.takes(name) })
 			default:
 				if !h.hand {
@@ -243,6 +248,11 @@ func (st *stage) meanwhile() (all []choice) {
 		all = append(all, choice{"the run is asked to pause", func() { st.left.pauses--; close(st.paused) }})
 	}
 	return all
+}
+
+// holds tells that the deployer has the host for one that it took out there.
+func (st *stage) holds(host string, e *simEdge) bool {
+	return slices.ContainsFunc(st.d.lbs, func(lb *simLB) bool { return lb.simEdge == e && lb.left[host] != simLeft{} })
 }
 
 // ends are the ways in which the deployer may die here.
@@ -289,6 +299,7 @@ func (st *stage) ways() (all []choice) {
 func (st *stage) settle(how settling) {
 	st.s.mu.Lock()
 	d := st.s.another()
+	st.how = how
 	st.s.mu.Unlock()
 	st.start(d, func(ctx, stop context.Context) (Result, error) { return d.settle(ctx, stop, how) })
 }

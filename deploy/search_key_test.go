@@ -14,7 +14,14 @@ var seed = maphash.MakeSeed()
 // remember keeps what the engine has learnt from calls: with the calls that are under
 // way it says where each part of it stands. What a poll saw as it was is nothing new.
 func (st *stage) remember(c *call, f simFault, err error) {
-	if c.by != st.d || c.unheard || c.op == "hold" && err == nil && f == fine {
+	if c.by != st.d || c.unheard {
+		return
+	}
+	since, ok := st.begun[c.host]
+	if !ok {
+		since = st.began
+	}
+	if c.op == "hold" && err == nil && f == fine {
 		return
 	}
 	if c.op == "journal" && err == nil && (c.arg[:3] != "int") {
@@ -22,6 +29,9 @@ func (st *stage) remember(c *call, f simFault, err error) {
 	}
 	stream := c.host + " " + c.lb + class(c.op)
 	said := fmt.Sprint(c.op, c.arg, c.saw, err)
+	if err != nil || c.op == "counters" { // a second try, an undo or a bake began now
+		said += time.Since(since).String()
+	}
 	if c.op == "seats" { // only the last answer counts; what a survey made of it is kept by course
 		st.hist[stream] = maphash.String(seed, said)
 		return
@@ -47,7 +57,7 @@ func (st *stage) key() uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
 	s := st.s
-	fmt.Fprint(&h, st.left, st.d.epoch, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved))
+	fmt.Fprint(&h, st.left, st.d.epoch, st.how, st.ran, st.isOver(), time.Since(st.began), time.Since(st.moved))
 	if !st.bidden.IsZero() {
 		fmt.Fprint(&h, time.Since(st.bidden))
 	}

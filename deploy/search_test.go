@@ -187,6 +187,7 @@ type stage struct {
 	begun  map[string]time.Time // when each host was last seen in nobody's hands
 	busy   map[string]bool
 	known  *run
+	how    settling // what the deployer is at
 }
 
 func newStage(set faultSet, rules simRules) *stage {

@@ -57,6 +57,9 @@ func (d *deployer) settle(ctx, stop context.Context, how settling) (Result, erro
 func (d *deployer) fence(ctx context.Context, hosts []string) (map[string]error, error) {
 	err := everyone(d.lbs, func(lb *simLB) error {
 		return lb.do(ctx, "raise", "", time.Millisecond, func() error {
+			if lb.fence >= d.epoch { // a fence only rises
+				return &simRefusal{RefusedFenced}
+			}
 			lb.fence, lb.raised = d.epoch, d.epoch
 			return nil
 		})
@@ -68,6 +71,9 @@ func (d *deployer) fence(ctx context.Context, hosts []string) (map[string]error,
 	_ = everyone(hosts, func(name string) error {
 		h := d.hosts[name]
 		why[slices.Index(hosts, name)] = h.do(ctx, "fence", "", time.Millisecond, func() error {
+			if h.fence > d.epoch {
+				return &simRefusal{RefusedFenced}
+			}
 			h.fence, h.raised = d.epoch, d.epoch
 			return nil
 		})
