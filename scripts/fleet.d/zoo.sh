@@ -101,7 +101,7 @@ do_zoo_house() {
 }
 
 # An app may be a unit's or its user's own; all that deploy runs goes.
-EMPTY_HOST='systemctl stop shop; systemctl reset-failed shop; pkill -KILL -u deploy -x "shop|gunicorn|PM2.*|node|nginx"; rm -rf /home/deploy/.pm2; true'
+EMPTY_HOST='systemctl stop shop; systemctl reset-failed shop; pkill -KILL -u deploy; rm -rf /home/deploy/.pm2; true'
 
 # A host of a busy machine that answers a check late is not ill: a check may take longer
 # than the time between two, which is HAProxy's limit otherwise.
