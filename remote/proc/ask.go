@@ -70,6 +70,41 @@ func (k *asking) ask(ctx context.Context) (right, answered bool) {
 	return err == nil && (rev == adopted || hasWord(said, rev)), err == nil
 }
 
+// told asks the app which release it is, where its processes do not show it.
+func (a *App) told(ctx context.Context, f facts, s spot, r Running) Running {
+	if r.Release != none || s.deaf || a.cfg.VersionProbe == nil || !a.cfg.foreign(s.main) {
+		return r
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if said, err := a.cfg.VersionProbe(ctx); err == nil {
+		r.Release = orElse(f.revised(said), none)
+	}
+	return r
+}
+
+// revised is the release whose revision stands in text: that of current, or else the
+// only one.
+func (f *facts) revised(text string) string {
+	if f.current != "" && hasWord(text, revisionOf(f.current)) {
+		return f.current
+	}
+	found := map[string]bool{}
+	for _, ids := range f.entries {
+		for _, id := range ids {
+			if hasWord(text, revisionOf(id)) {
+				found[id] = true
+			}
+		}
+	}
+	for id := range found {
+		if len(found) == 1 {
+			return id
+		}
+	}
+	return ""
+}
+
 // adopted stands for the revision of an app that was found: nobody told it one.
 const adopted = "adopted"
 

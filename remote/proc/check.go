@@ -32,7 +32,7 @@ func (a *App) Check(ctx context.Context) (r Running, warnings []string, err erro
 		return r, nil, err
 	}
 	if s.main != nil {
-		r = a.cfg.running(f, s)
+		r = a.told(ctx, f, s, a.cfg.running(f, s))
 	}
 	warnings = slices.Concat(a.unitWarnings(f), a.changes(ctx), a.pinned(ctx, s), a.failWarnings(s))
 	return r, warnings, errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkFit(ctx, s), a.checkStart(ctx, s), a.checkRights(ctx, s))

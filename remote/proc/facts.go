@@ -12,6 +12,7 @@ type facts struct {
 	now     int64 // the host's clock, seconds
 	me      int   // uid of the SSH user
 	root    string
+	current string // release id that current points at, "" for none
 	unit    unit
 	members []int // of the unit's control group
 	pidfile int   // 0: missing, unreadable, or no number in it
@@ -93,6 +94,8 @@ func (f *facts) take(word, rest string, cfg *Config) {
 		f.me, _ = strconv.Atoi(rest)
 	case "root":
 		f.root = rest
+	case "current":
+		f.current = rest
 	case "hidepid":
 		f.hidepid = true
 	case "pidfile":

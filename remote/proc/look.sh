@@ -15,6 +15,7 @@ cd -P "$releases" 2>/dev/null && root=$PWD
 cd /
 echo "me $me"
 echo "root $root"
+[ ! -L "$root/../current" ] || { at=$(readlink "$root/../current") && echo "current ${at##*/}"; }
 for f in "$root"/adopted-*/.flipdeploy-found; do # what was found, and kept as a release
   [ -r "$f" ] && read -r sign <"$f" && f=${f%/*} && echo "adopted $sign ${f##*/}"
 done

@@ -148,7 +148,7 @@ func (a *App) Running(ctx context.Context) (Running, error) {
 	if err != nil || s.main == nil {
 		return Running{}, err
 	}
-	return a.cfg.running(f, s), nil
+	return a.told(ctx, f, s, a.cfg.running(f, s)), nil
 }
 
 func (c *Config) running(f facts, s spot) Running {

@@ -73,6 +73,29 @@ func TestAnInterpreterThatShowsNothingIsAskedForItsVersion(t *testing.T) {
 	must(t, a.Restore(t.Context(), ""))
 }
 
+func TestAnAppThatNamesItsRevisionIsThatRelease(t *testing.T) {
+	cfg := testConfig()
+	f := look(t, cfg, "entry 1:3 /r/r1-0123abcd/app\nentry 1:4 /r/r1-4567abcd/app\nentry 1:5 /r/r2-0123abcd/app\ncurrent r1-4567abcd\n"+
+		listens+"proc 10 1 100 S 0\nexe 10 /usr/sbin/nginx\nino 10 9:9\n")
+	for said, want := range map[string]string{
+		"r1\n": "r1-4567abcd", "r2": "r2-0123abcd", "r3": "?", "": "?",
+	} {
+		c := *cfg
+		c.Foreign = true
+		c.VersionProbe = func(context.Context) (string, error) { return said, nil }
+		a := New(c, nil)
+		s, err := a.cfg.locate(f)
+		must(t, err)
+		if r := a.told(t.Context(), f, s, a.cfg.running(f, s)); r.Release != want {
+			t.Errorf("%q: release %s, want %s", said, r.Release, want)
+		}
+	}
+	s, _ := cfg.locate(f)
+	if r := New(*cfg, nil).told(t.Context(), f, s, cfg.running(f, s)); r.Release != "?" { // a program of its own shows what it is
+		t.Errorf("release %s", r.Release)
+	}
+}
+
 func TestAVersionIsProvenByAnswersInARow(t *testing.T) {
 	for _, c := range []struct {
 		answers string // n: new, o: old, x: no answer
