@@ -30,6 +30,7 @@ type balancer struct {
 	name    string
 	driver  driver
 	store   *state.Store
+	machine *sureMachine
 	keys    map[string][]state.Key // by host: its backends in every listed upstream
 	epoch   int64
 	rollout string

@@ -65,6 +65,7 @@ func (s *session) fenceBalancers(ctx context.Context, floors []int64) (err error
 	s.book = state.NewBook(s.stores, s.epoch)
 	for _, b := range s.lbs {
 		b.epoch, b.rollout = s.epoch, s.rollout
+		b.machine.fenced(s.epoch)
 		if m, ok := b.driver.(interface{ Mark(rollout string) error }); ok { // its marks are in the configuration, too
 			if err := m.Mark(s.rollout); err != nil {
 				return named(b.name, err)

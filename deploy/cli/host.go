@@ -18,6 +18,7 @@ import (
 type host struct {
 	*proc.App
 	name     string
+	machine  *sureMachine
 	site     *site.Site
 	artifact *site.Artifact // nil where the release must be there already
 	facts    site.Facts     // of the preflight
@@ -36,8 +37,9 @@ type host struct {
 var _ deploy.Host = (*host)(nil)
 
 func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *host {
-	x := &host{name: h.Name, binary: inv.Reload.Binary, site: site.New(site.Config{Path: h.Path, Install: inv.Reload.Install,
-		Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}, m)}
+	at := site.Config{Path: h.Path, Install: inv.Reload.Install, Binary: inv.Reload.Binary, Keep: inv.App.Keep, User: h.User}
+	sure := &sureMachine{Machine: m, turns: site.New(at, m).Turn}
+	x := &host{name: h.Name, binary: inv.Reload.Binary, machine: sure, site: site.New(at, sure)}
 	c := takeoverOf(inv)
 	c.Port, c.Sudo, c.CommandSudo = h.Ports[0], h.ReloadSudo, h.CommandSudo
 	c.ReleasesDir, c.EntryOf = path.Join(h.Path, "releases"), x.site.EntryPath
@@ -46,18 +48,18 @@ func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *hos
 	if inv.Health.VersionPath != "" {
 		c.VersionProbe = func(ctx context.Context) (string, error) { return x.version(ctx) }
 	}
-	x.App = proc.New(c, guarded{m, x})
+	x.App = proc.New(c, guarded{sure, x})
 	return x
 }
 
 // guarded tells of a fence that shut us out in the site's own words.
 type guarded struct {
-	*remote.Machine
+	*sureMachine
 	host *host
 }
 
 func (g guarded) Run(ctx context.Context, script string) ([]byte, error) {
-	out, err := g.Machine.Run(ctx, script)
+	out, err := g.sureMachine.Run(ctx, script)
 	return out, g.host.site.Explain(err)
 }
 
@@ -136,6 +138,7 @@ func (h *host) raise(ctx context.Context, epoch int64) error {
 		return err
 	}
 	*h.site = *h.site.WithEpoch(epoch)
+	h.machine.fenced(epoch)
 	return nil
 }
 

@@ -48,7 +48,9 @@ func machine(m inventory.Machine) *remote.Machine {
 }
 
 func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
-	store := state.New(l.Name, s.inv.State.Dir, s.inv.App.Name, m, opener{m}, l.Sudo)
+	sure := &sureMachine{Machine: m}
+	store := state.New(l.Name, s.inv.State.Dir, s.inv.App.Name, sure, opener{m}, l.Sudo)
+	sure.turns = state.New(l.Name, s.inv.State.Dir, s.inv.App.Name, m, opener{m}, l.Sudo).Turn
 	hosts, keys := map[string][]string{}, map[string][]state.Key{}
 	for _, h := range s.inv.Hosts {
 		hosts[h.Name] = h.Backends
@@ -59,11 +61,11 @@ func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
 		}
 	}
 	s.stores = append(s.stores, store)
-	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, driver: s.driver(l, m, hosts)})
+	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, machine: sure, driver: s.driver(l, sure, hosts)})
 }
 
 // driver speaks to the kind of balancer that the inventory names.
-func (s *session) driver(l inventory.LB, m *remote.Machine, hosts map[string][]string) driver {
+func (s *session) driver(l inventory.LB, m lb.Runner, hosts map[string][]string) driver {
 	if l.Kind == "nginx" {
 		return lb.NewNginx(lb.NginxConfig{
 			Name: l.Name, Upstreams: l.Upstreams, Config: l.Config, Sudo: l.Sudo, Hosts: hosts,

@@ -145,8 +145,19 @@ type actor struct {
 	intent    []deploy.Record
 }
 
-// Run has the script run under the condition.
-func (r *actor) Run(ctx context.Context, script string) ([]byte, error) {
+// Run has the script run under the condition. Where another call was given up meanwhile
+// the act was refused with it, and is sent again.
+func (r *actor) Run(ctx context.Context, script string) (out []byte, err error) {
+	for range 3 {
+		out, err = r.once(ctx, script)
+		if f := (*Fault)(nil); !errors.As(err, &f) || f.code != codeGivenUp {
+			break
+		}
+	}
+	return out, err
+}
+
+func (r *actor) once(ctx context.Context, script string) ([]byte, error) {
 	a, err := r.prepare(script)
 	if err != nil {
 		return nil, r.store.fault("act", err.Error(), "FD-STATE-NAME", hintName)

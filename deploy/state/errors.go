@@ -12,6 +12,9 @@ const (
 	hintStatus = "look at it with \"flipdeploy status\""
 )
 
+// codeGivenUp is of a call that was under way when another was given up.
+const codeGivenUp = "FD-GIVEN-UP"
+
 // A Fault is what the state directory itself could not do.
 type Fault struct {
 	Balancer, Doing, Why string
@@ -142,6 +145,8 @@ func (s *Store) refused(doing string, words []string, us claimant) error {
 	switch words[0] {
 	case "fenced":
 		return &FencedError{Balancer: s.name, Ours: us.epoch, Fence: clean(words[1])}
+	case "turned":
+		return s.fault(doing, "the run went on without this call, and it did nothing", codeGivenUp, hintStatus)
 	case "mark":
 		return &MarkError{Balancer: s.name, Mark: markOf(words[1:]), Rollout: us.rollout, Epoch: us.epoch}
 	case "budget":

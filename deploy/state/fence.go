@@ -19,6 +19,14 @@ func (s *Store) Fence(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
+// Turn returns once no act of this epoch that was sent with a lower turn can take effect
+// here any more. Acts are sent with the turn that the shell variable fd_turn has before
+// their script begins, 0 without.
+func (s *Store) Turn(ctx context.Context, epoch, turn int64) error {
+	_, err := s.ask(ctx, "shut out what was given up", "turn", claimant{epoch: epoch}, struct{ Epoch, Turn int64 }{epoch, turn})
+	return err
+}
+
 // Raise returns the new epoch once every store is fenced with it: from then on no
 // script of an older run does anything on any of them. floor is what the fences
 // of the hosts say. On an error some may be fenced already; older runs are shut

@@ -1,8 +1,12 @@
 package state
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
 	"testing"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
 )
 
 func TestRaiseFencesEveryBalancerAboveTheHighestOfAll(t *testing.T) {
@@ -49,4 +53,50 @@ func TestAFenceNeverFalls(t *testing.T) {
 		}
 		equal(t, read(t, filepath.Join(s.dir, "shop", "fence")), "7\n")
 	})
+}
+
+// What a run has given up may be under way for as long as its machine is frozen.
+func TestWhatWasGivenUpTakesNoEffect(t *testing.T) {
+	inShells(t, func(t *testing.T, m *machine) {
+		s := raised(t, m, t.TempDir(), "shop", 7)
+		now := &sentWith{Runner: m}
+		s.run = now
+		_, err := do(t, s, 7, nil, "true") // before any turn
+		ok(t, err)
+		ok(t, s.Turn(t.Context(), 7, 1))
+		ok(t, s.Turn(t.Context(), 7, 2))
+		ok(t, s.Turn(t.Context(), 7, 2)) // its answer was lost
+		says(t, s.Turn(t.Context(), 7, 1), "edge1: state: shut out what was given up: the run went on without this call, and it did nothing", "FD-GIVEN-UP", hintStatus)
+
+		now.turns = []int64{0, 1, 0}
+		_, err = do(t, s, 7, nil, "echo DONE >"+filepath.Join(s.dir, "late"))
+		says(t, err, "edge1: state: act: the run went on without this call, and it did nothing", "FD-GIVEN-UP", hintStatus)
+		equal(t, exists(filepath.Join(s.dir, "late")), false)
+
+		now.turns = []int64{1, 2} // another call was given up meanwhile: this one is sent again
+		out, err := do(t, s, 7, nil, "echo done")
+		ok(t, err)
+		equal(t, out, "done\n")
+		ok(t, NewBook([]*Store{s}, 7).Append(t.Context(), deploy.Record{Rollout: r1, Kind: "note"})) // no act
+
+		equal(t, s.Turn(t.Context(), 6, 9) != nil, true)
+		_, err = Raise(t.Context(), []*Store{s})
+		ok(t, err)
+		_, err = do(t, s, 8, nil, "true") // the next run begins anew
+		ok(t, err)
+	})
+}
+
+// sentWith has scripts begin as they do when they are sent with a turn.
+type sentWith struct {
+	Runner
+	turns []int64
+}
+
+func (r *sentWith) Run(ctx context.Context, script string) ([]byte, error) {
+	if len(r.turns) > 0 {
+		script = fmt.Sprintf("fd_turn=%d\n", r.turns[0]) + script
+		r.turns = r.turns[1:]
+	}
+	return r.Runner.Run(ctx, script)
 }

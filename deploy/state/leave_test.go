@@ -2,6 +2,7 @@ package state
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -20,6 +21,13 @@ func TestAMarkSaysWhetherTheHostWasTakenOut(t *testing.T) {
 		_, err = do(t, s, 7, leave, "exit 41") // refused
 		equal(t, err != nil, true)
 		claimed(t, s, true)
+
+		_, err = do(t, s, 7, Leave{Owned{r1, "web1", two.Keys[:1]}}, "exit 43") // half done, perhaps
+		equal(t, err != nil, true)
+		equal(t, strings.Contains(mark(t, s, "web1"), "claimed"), false)
+		_, err = do(t, s, 7, leave, "exit 41") // who knows does not forget
+		equal(t, err != nil, true)
+		equal(t, strings.Contains(mark(t, s, "web1"), "claimed"), false)
 
 		out, err := do(t, s, 7, leave, "cat "+filepath.Join(s.dir, "shop/own")+"/* | grep -c claimed; true")
 		ok(t, err)

@@ -17,7 +17,7 @@ import (
 // flock has no -w and no -E in busybox.
 const text = `
 {{- define "begin" -}}
-exec timeout -k 5 {{.Limit}} sh -s <<'{{.Token}}'
+exec timeout -k 5 {{.Limit}} sh -s "${fd_turn:-0}" <<'{{.Token}}'
 {
 umask 022
 fd_dir={{q .Dir}}
@@ -67,6 +67,16 @@ fi
 lock while another took over finds that out here. */ -}}
 {{- define "fence" -}}
 [ "$fd_epoch" = {{.}} ] || fd_refuse fenced "$fd_epoch"
+{{end}}
+
+{{- /* Of what this run has given up, nothing takes effect: see Turn. */ -}}
+{{- define "turned" -}}
+fd_turn=0
+if [ -e "$fd_app/turn" ]; then
+	read -r fd_of fd_turn fd_rest <"$fd_app/turn" || fd_turn=
+	[ "$fd_of" = "$fd_epoch" ] || fd_turn=0
+fi
+[ "${fd_turn:-x}" -le "$1" ] || fd_refuse turned
 {{end}}
 
 {{- define "tools" -}}
@@ -135,6 +145,13 @@ fd_put "$fd_app/fence" {{.Data}} || fd_refuse write fence
 fd_say data
 {{template "end" .}}{{end}}
 
+{{- define "turn"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
+set -- {{.Data.Turn}}
+{{template "turned"}}
+fd_put "$fd_app/turn" "{{.Data.Epoch}} {{.Data.Turn}}" || fd_refuse write turn
+fd_say data
+{{template "end" .}}{{end}}
+
 {{- define "append"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
 {{- $file := .Data.File}}{{range .Data.Lines}}
 fd_append "$fd_app/journal/{{$file}}" {{q .}} || fd_refuse write journal
@@ -143,7 +160,7 @@ fd_say data
 {{template "end" .}}{{end}}
 
 {{- /* One act: fence, marks, journaled intent, the driver, marks. */ -}}
-{{- define "act"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
+{{- define "act"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}{{template "turned"}}
 {{- if .Data.Claim}}{{template "unmarked" .Data}}{{template "budget" .Data}}{{end}}
 {{- if .Data.Owned}}{{template "owned" .Data}}{{end}}
 {{- if .Data.Leaves}}{{template "leaving" .Data}}{{end}}
@@ -238,8 +255,8 @@ done
 {{- end}}
 
 {{- /* From here on what is out is out by us: the marks lose the word "claimed" before
-the driver acts. One that refused has done nothing, and they have it again; of one that
-was stopped nobody knows. */ -}}
+the driver acts. One that refused, with 41, has done nothing, and they have it again; of one
+that failed or was stopped nobody knows. */ -}}
 {{- define "leaving"}}
 fd_claimed=
 for fd_key in{{range .Keys}} {{q .}}{{end}}; do
@@ -254,7 +271,7 @@ done
 {{- end}}
 
 {{- define "stays"}}
-[ "$fd_exit" -eq 0 ] || for fd_key in $fd_claimed; do
+[ "$fd_exit" -ne 41 ] || for fd_key in $fd_claimed; do
 	read -r fd_mark <"$fd_app/own/$fd_key" && fd_put "$fd_app/own/$fd_key" "$fd_mark claimed"
 done
 {{- end}}

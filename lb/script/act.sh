@@ -1,4 +1,4 @@
-# Check and act as one. Wants FD_ACT, FD_READBACK, FD_DECIDE, FD_UNDO.
+# Check and act as one: with 41 nothing was done, with 43 nobody knows how much. Wants FD_ACT, FD_READBACK, FD_DECIDE, FD_UNDO.
 fd_decide() {
 	printf '%s\n' "$fd_now" | FD_CFG="$FD_CFG" FD_ACT="$1" awk "$FD_DECIDE"
 }
@@ -36,7 +36,7 @@ fd_act() {
 		fd_set "$fd_p" 'health stopping' || fd_stop "fd-lb fail set $fd_p $(printf '%s' "$fd_r" | tr '\n' ' ')" 43
 	done
 	[ -z "$fd_done" ] || fd_snap
-	fd_seen=$(fd_decide "$FD_READBACK") || fd_stop "$fd_seen" 41
+	fd_seen=$(fd_decide "$FD_READBACK") || fd_stop "$fd_seen" 43
 	printf '%s\n' "$fd_plan" | grep '^fd-lb '
 	fd_show
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	_ "embed"
 	"path"
+	"strconv"
 	"strings"
 )
 
 //go:embed fence.sh
 var fenceScript string
+
+//go:embed turn.sh
+var turnScript string
 
 //go:embed flip.sh
 var flipScript string
@@ -22,6 +26,14 @@ var pruneScript string
 func (s *Site) Fence(ctx context.Context, epoch int64) error {
 	site := s.WithEpoch(epoch)
 	_, err := site.run(ctx, fenceScript, nil)
+	return err
+}
+
+// Turn returns once no script of this epoch that was sent with a lower turn can change
+// anything in the app's directory any more. Scripts are sent with the turn that the shell
+// variable fd_turn has before they begin, 0 without.
+func (s *Site) Turn(ctx context.Context, epoch, turn int64) error {
+	_, err := s.WithEpoch(epoch).run(ctx, "fd_turn="+strconv.FormatInt(turn, 10)+"\n"+turnScript, nil)
 	return err
 }
 

@@ -86,6 +86,8 @@ func (s *Site) words(code, detail string) (text, hint string) {
 		return detail, "find out who made it, then remove it"
 	case "FD-HOST-TOOL":
 		return detail + " is missing on the host", "install it: flock is in util-linux, sha256sum in coreutils"
+	case "FD-GIVEN-UP":
+		return "the run went on without this call, and it did nothing", "look at it with \"flipdeploy status\""
 	case "FD-HOST-LOCK":
 		return detail + " is held for more than 10s", "see who holds it on the host: fuser -v " + detail
 	case "FD-FENCE-BROKEN":

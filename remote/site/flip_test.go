@@ -37,6 +37,33 @@ func TestOlderRunIsFenced(t *testing.T) {
 	}
 }
 
+// What a run has given up may be under way for as long as the host is frozen.
+func TestWhatWasGivenUpTakesNoEffect(t *testing.T) {
+	b, a := newBench(t), artifact(t, 10)
+	b.stage("v1-abc", a)
+	for _, err := range []error{b.site.Fence(t.Context(), 7), b.site.Turn(t.Context(), 7, 1), b.site.Turn(t.Context(), 7, 2), b.site.Turn(t.Context(), 7, 2)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	us := b.site.WithEpoch(7)
+	for name, err := range map[string]error{
+		"turn":  b.site.Turn(t.Context(), 7, 1),
+		"flip":  us.Flip(t.Context(), "v1-abc"),
+		"prune": us.Prune(t.Context(), nil),
+	} {
+		if code(err) != "FD-GIVEN-UP" || err.Error() != "the run went on without this call, and it did nothing" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if err := b.site.Fence(t.Context(), 8); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.site.WithEpoch(8).Flip(t.Context(), "v1-abc"); err != nil {
+		t.Errorf("the next run: %v", err)
+	}
+}
+
 func TestFlipPointsCurrentAtTheRelease(t *testing.T) {
 	b, a := newBench(t), artifact(t, 10)
 	b.stage("v1-abc", a)

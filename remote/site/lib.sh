@@ -37,7 +37,8 @@ enter() {
 }
 
 # locked waits for the lock of this directory and refuses when a newer run has
-# been here. It stays held until the script ends, or unlock.
+# been here, or this one has given the script up. It stays held until the script ends,
+# or unlock.
 locked() {
   command -v flock >/dev/null 2>&1 || die FD-HOST-TOOL flock
   [ -L .flipdeploy/act.lock ] && die FD-PLANTED "$path/.flipdeploy/act.lock is a symbolic link"
@@ -50,6 +51,9 @@ locked() {
   fence=0; [ -e .flipdeploy/fence ] && read -r fence <.flipdeploy/fence
   case $fence in ''|*[!0-9]*) die FD-FENCE-BROKEN "$fence" ;; esac
   [ "$fence" -le "$epoch" ] || die FD-FENCED "$fence"
+  turn=0; [ -e .flipdeploy/turn ] && read -r of turn <.flipdeploy/turn && [ "$of" != "$epoch" ] && turn=0
+  case $turn in ''|*[!0-9]*) die FD-FENCE-BROKEN "$turn" ;; esac
+  [ "$turn" -le "${fd_turn:-0}" ] || die FD-GIVEN-UP "$turn"
 }
 unlock() { exec 9>&-; }
 
