@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -55,9 +56,9 @@ func TestAGoProgramIsOnlySentWhatItsLibraryTakes(t *testing.T) {
 				return
 			}
 			wantCode(t, err, "FD-PRESET-MISMATCH")
-			var hint interface{ Hint() string }
-			if hint = err.(*Error); err.Error() != c.want || hint.Hint() != c.hint {
-				t.Errorf("error %q, hint %q", err, hint.Hint())
+			var e *Error
+			if !errors.As(err, &e) || err.Error() != c.want || e.Hint() != c.hint {
+				t.Errorf("error %q, hint %q", err, e.Hint())
 			}
 		})
 	}

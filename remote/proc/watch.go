@@ -113,6 +113,8 @@ func (w *watch) crashed(f facts) bool {
 
 func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict {
 	switch runs := f.allRun(fresh, w.want); {
+	case w.commandRuns(f): // it may be about to replace more
+		return w.late(at, Partial)
 	case !w.lasting(fresh, at):
 		return w.late(at-4*steadyFor, Stalled) // it may just have come
 	case w.kind == reload && !w.how.Several && len(f.roots()) > 1:
@@ -195,8 +197,15 @@ func (w *watch) judgeLoop(old []*process) Verdict {
 	return Refused
 }
 
-// commandRuns is true while the command that asks for the takeover has not ended.
+// commandRuns is true while the command that asks for the takeover has not ended; one
+// that has become the app itself never does.
 func (w *watch) commandRuns(f facts) bool {
+	is := func(p *process) bool { return p.pid == w.helper }
+	for _, p := range f.listeners() {
+		if is(p) || f.descends(p, is) {
+			return false
+		}
+	}
 	return w.kind == reload && w.helper > 0 && f.procs[w.helper].alive() && !strings.HasPrefix(f.command, "exit=")
 }
 

@@ -184,12 +184,18 @@ func TestACommandIsJudgedByItsEnd(t *testing.T) {
 	}{
 		{"it runs", runs, 20 * time.Second, waiting},
 		{"it runs for ever", runs, 30 * time.Second, Hung},
+		{"what listens is not all yet", runs + newcome + orphan, 20 * time.Second, waiting},
+		{"it has become the app", "proc 99 1 900 S 0\nino 99 1:2\nlisten 99\n", time.Second, taken},
 		{"it failed", "command exit=1\n", time.Second, Refused},
 		{"it did nothing", "command exit=0\n", 10 * time.Second, Ignored},
 	} {
 		w := newWatch("v2", cfg.snapshot(look(t, cfg, listens+old), spot{}), reload, 30*time.Second)
 		w.helper = 99
-		if got := w.see(look(t, cfg, listens+old+c.text), c.at); got != c.want {
+		text := listens + old + c.text
+		if strings.Contains(c.text, "listen ") { // what was old has ended
+			text = c.text
+		}
+		if got := w.see(look(t, cfg, text), c.at); got != c.want {
 			t.Errorf("%s: verdict %q, want %q", c.name, got, c.want)
 		}
 	}
