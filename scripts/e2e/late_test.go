@@ -158,8 +158,9 @@ func (l late) sent(t *testing.T) {
 	t.Logf("%s: refused, then exit %d %v %v; %d served, %d failed", l.name, r.exit, r.result["outcome"], r.result["code"], w.Load.Served, w.Load.Failed)
 }
 
-// refusedByFence is how a script says it: the balancers' and the hosts'.
-var refusedByFence = regexp.MustCompile(`(?m)^!FD-FENCED \d+$|^\S+ no fenced \d+$`)
+// refusedByFence is how a script says it: the balancers' and the hosts'. An adoption is
+// refused before it comes to the fence, by what it relies on: another has flipped.
+var refusedByFence = regexp.MustCompile(`(?m)^!FD-FENCED \d+$|^\S+ no fenced \d+$|^!FD-ADOPT current was changed meanwhile$`)
 
 func (l late) variables(t *testing.T) []string {
 	vars := []string{"FLIPDEPLOY_SEND=" + strings.Join(append([]string{l.to}, l.has...), "\n")}
@@ -239,13 +240,15 @@ func (l late) settle(t *testing.T, k *killer) {
 	if r.exit != 0 {
 		t.Errorf("settled from elsewhere: %s", r)
 	}
-	noneLeft(t)
+	if l.story != "empty" { // there web2 is as it was found, with nothing that serves
+		noneLeft(t)
+	}
 }
 
 // everythingNow is all that a late script could change, on every machine.
 func everythingNow(t *testing.T) string {
 	t.Helper()
-	const files = ` -name '.stage-*' -prune , -not -type d -printf '%p %i %s %T@ %m %l\n' , -type d -printf '%p %m\n' 2>/dev/null | sort`
+	const files = ` -name '.stage-*' -prune -o -not -type d -printf '%p %i %s %T@ %m %l\n' -o -type d -printf '%p %m\n' 2>/dev/null | sort`
 	var all strings.Builder
 	for _, e := range edges() {
 		fmt.Fprintln(&all, e, mustVerb(t, "exec", e, "sh", "-c", "find /var/lib/flipdeploy /etc/nginx/conf.d"+files+"; cat /var/lib/flipdeploy/shop/fence"))

@@ -18,8 +18,8 @@ type misfit struct {
 }
 
 var misfits = []misfit{
-	{"hangup to an app that has no handler", "stop-start",
-		[]string{`preset = "stop-start"`, "preset = \"custom\"\nmethod = \"signal\"\nsignal = \"HUP\""}, "FD-PRESET-MISMATCH"},
+	{"a library's preset, and an app without any", "stop-start",
+		[]string{`preset = "stop-start"`, `preset = "tableflip"`}, "FD-PRESET-MISMATCH"},
 	{"another library's preset", "endless",
 		[]string{`preset = "endless"`, `preset = "tableflip"`}, "FD-PRESET-MISMATCH"},
 	{"the signal of overseer's master to its slave", "overseer",
