@@ -18,7 +18,7 @@ func (a *App) pinned(ctx context.Context, s spot) []string {
 	if s.main == nil || !a.cfg.foreign(s.main) || a.cfg.Method == Restart {
 		return nil
 	}
-	out, err := a.run.Run(ctx, header(map[string]string{"home": a.cfg.home(), "pid": strconv.Itoa(s.main.pid)})+pinnedScript)
+	out, err := a.run.Run(ctx, header(map[string]string{"home": a.cfg.home(), "pid": strconv.Itoa(s.main.pid), "unit": a.cfg.Unit})+pinnedScript)
 	dir := answers(out)["pinned"]
 	if err != nil || len(dir) == 0 {
 		return nil

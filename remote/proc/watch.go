@@ -121,6 +121,8 @@ func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict 
 		return w.judgeSplit(at)
 	case w.how.Alone && len(f.listeners()) > 1:
 		return w.late(at, Partial)
+	case runs == yes && w.probe && w.how.Foreign: // it has the socket from its start, and may not answer yet
+		return unproven
 	case runs == yes:
 		return taken
 	case runs == unsure, w.probe && !f.anyNative(fresh):

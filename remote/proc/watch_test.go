@@ -151,6 +151,7 @@ func TestVerdictsByKind(t *testing.T) {
 		{"a child is no master", Config{Kind: ChildTakeover}, listens + old + work, []sight{{20 * time.Second, listens + old + fresh, waiting}}},
 		{"an interpreter executes itself anew", Config{Kind: SamePID}, listens + image, []sight{
 			{100 * ms, listens + image, waiting}, {200 * ms, listens + anew, taken}}},
+		{"it is asked whether it answers", Config{Kind: SamePID, Foreign: true}, listens + image, []sight{{200 * ms, listens + anew, unproven}}},
 		{"it is asked in vain", Config{Kind: SamePID}, listens + image, []sight{{10 * time.Second, listens + image, Ignored}}},
 		{"what serves meanwhile is not it", Config{Kind: SamePID, Alone: true}, listens + old, []sight{
 			{5 * time.Second, listens + old + temp, waiting}, {6 * time.Second, listens + oldExec + temp, waiting}, {13 * time.Second, listens + oldExec, taken}}},
@@ -164,7 +165,7 @@ func TestVerdictsByKind(t *testing.T) {
 			cfg := testConfig()
 			f := look(t, cfg, c.before)
 			w := newWatch("v2", cfg.snapshot(f, spot{main: f.procs[10]}), reload, 30*time.Second)
-			w.how = &c.how
+			w.how, w.probe = &c.how, c.how.Foreign
 			for _, s := range c.then {
 				if got := w.see(look(t, cfg, s.text), s.at); got != s.want {
 					t.Fatalf("at %v: verdict %q, want %q", s.at, got, s.want)
