@@ -5,5 +5,5 @@ rackup "config.ru"
 bind "tcp://0.0.0.0:8080"
 pidfile "/run/shop/pid"
 environment "production"
-threads 16, 16
+threads 32, 32
 workers Integer(ENV.fetch("SHOP_WORKERS", "0"))
