@@ -19,10 +19,11 @@ func (x *program) initCommand() *ucli.Command {
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "from-nginx", Usage: "propose hosts from an nginx configuration or the output of nginx -T, `FILE` or -", EnvVars: twin("from-nginx")},
 			&ucli.StringFlag{Name: "from-haproxy", Usage: "propose hosts from a HAProxy configuration, `FILE`, directory or -", EnvVars: twin("from-haproxy")},
+			&ucli.StringFlag{Name: "artifact", Usage: "propose a preset by what a Go program was built from, `FILE`", EnvVars: twin("artifact")},
 			&ucli.StringFlag{Name: "upstream", Usage: "the app's pools where the configuration has several, `NAME,…`", EnvVars: twin("upstream")},
 		},
 		Action: func(c *ucli.Context) error {
-			o := initOptions{inventory: or(c.String("inventory"), "inventory.toml"), nginx: c.String("from-nginx"), haproxy: c.String("from-haproxy")}
+			o := initOptions{inventory: or(c.String("inventory"), "inventory.toml"), nginx: c.String("from-nginx"), haproxy: c.String("from-haproxy"), artifact: c.String("artifact")}
 			for _, name := range strings.Split(c.String("upstream"), ",") {
 				if name = strings.TrimSpace(name); name != "" {
 					o.upstreams = append(o.upstreams, name)
@@ -39,6 +40,7 @@ func (x *program) initCommand() *ucli.Command {
 // initOptions are the flags of init.
 type initOptions struct {
 	inventory, nginx, haproxy string
+	artifact                  string
 	upstreams                 []string
 }
 
@@ -56,6 +58,9 @@ func (a *asking) init(o initOptions) (deploy.Outcome, error) {
 	}
 	d, err := a.draft(o)
 	if err != nil {
+		return deploy.OutcomeRefused, err
+	}
+	if err := d.propose(o.artifact); err != nil {
 		return deploy.OutcomeRefused, err
 	}
 	text := d.text()

@@ -25,6 +25,8 @@ type draft struct {
 	hosts  []draftHost
 	spare  int      // hosts whose addresses are not known
 	notes  []string // what could not be used, or matters
+	preset string   // "" for a restart
+	why    string   // preset is so
 }
 
 type draftHealth struct {

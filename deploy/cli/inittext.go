@@ -77,7 +77,7 @@ func (d *draft) appText(b *draftText) {
 	b.line("# What is rolled out: a file, a directory or a .tar.gz. Or: flipdeploy rollout --artifact PATH")
 	b.line(`# artifact = "dist/` + d.app + `"`)
 	b.line("\n# How the running app takes a new release over: systemd-restart, systemd-reload, stop-start,\n# tableflip (HUP, and a new process takes the sockets over), or custom.\n[reload]")
-	b.key("preset", `"systemd-restart"`, check+" a host is restarted while it is out of rotation")
+	b.key("preset", tomlText(or(d.preset, "systemd-restart")), check+" "+or(d.why, "a host is restarted while it is out of rotation"))
 	b.key("unit", tomlText(d.app+".service"), check+" the systemd unit that runs the app")
 }
 
