@@ -25,7 +25,6 @@ type faultSet struct {
 	late   bool       // calls that are under way in a crash may arrive later
 	lag    []string   // calls that may be given up, and arrive later while the same run goes on
 	quick  bool       // calls about one host alone are not interleaved with those about others
-	breaks string     // the invariant that is known not to hold
 	mends  bool       // nothing goes wrong but the deployer: in the end all is well
 	budget budget
 }

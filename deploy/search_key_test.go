@@ -73,6 +73,9 @@ func (st *stage) key() uint64 {
 					if l, ok := own.left[n]; ok && own.name == lb.name {
 						fmt.Fprint(&h, l)
 					}
+					if own.name == lb.name {
+						fmt.Fprint(&h, own.tried[n])
+					}
 				}
 			}
 		}
@@ -80,11 +83,12 @@ func (st *stage) key() uint64 {
 	for _, lb := range s.lbs {
 		fmt.Fprint(&h, lb.fence, lb.lives)
 	}
+	fmt.Fprint(&h, st.d.doubt)
 	for _, c := range st.calls {
 		fmt.Fprint(&h, c, c.hung, c.gaveUp(), time.Since(c.since))
 	}
 	for _, c := range st.lates {
-		fmt.Fprint(&h, "late", c)
+		fmt.Fprint(&h, "late", c, c.turn < c.by.turns[c.machine()])
 	}
 	fmt.Fprint(&h, s.standing()) // what the journal tells whoever comes next
 	sum := uint64(0)

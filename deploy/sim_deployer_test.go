@@ -26,16 +26,18 @@ type deployer struct {
 	intents map[string]Phase // the last of each host that it journaled
 	acts    map[string]int   // changes of each host, forward and undone
 	noted   int              // when it wrote an outcome last
+	doubt   map[string]bool  // machines on which it gave a call up
+	turns   map[string]int   // how often it has shut out there what it gave up
 }
 
 func (s *sim) deployer(machines map[string]*simMachine, edges []*simEdge) *deployer {
 	d := &deployer{s: s, epoch: int64(len(s.all)), hosts: make(map[string]*simHost, len(machines)),
-		intents: map[string]Phase{}, acts: map[string]int{}}
+		intents: map[string]Phase{}, acts: map[string]int{}, doubt: map[string]bool{}, turns: map[string]int{}}
 	for n, m := range machines {
 		d.hosts[n] = &simHost{simMachine: m, by: d}
 	}
 	for _, e := range edges {
-		d.lbs = append(d.lbs, &simLB{simEdge: e, by: d, left: map[string]simLeft{}})
+		d.lbs = append(d.lbs, &simLB{simEdge: e, by: d, left: map[string]simLeft{}, tried: map[string]State{}})
 	}
 	s.all = append(s.all, d)
 	return d

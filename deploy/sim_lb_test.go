@@ -26,8 +26,9 @@ type simEdge struct {
 // A simLB is a balancer in one deployer's hands.
 type simLB struct {
 	*simEdge
-	by   *deployer
-	left map[string]simLeft // what this deployer left
+	by    *deployer
+	left  map[string]simLeft // what this deployer left
+	tried map[string]State   // what it told a host to be, and nobody knows whether it is
 }
 
 type simLeft struct {
@@ -275,7 +276,7 @@ func (lb *simLB) keep(host string) (again bool, err error) {
 	case !held && st != StateReady && (lb.mark[host] == "us" || lb.s.rules.noOwner):
 		lb.left[host] = simLeft{st, lb.lives}
 		return false, nil
-	case held && st == was.state, lb.s.rules.noSurprise && st != StateReady:
+	case held && st == was.state, st != StateReady && (st == lb.tried[host] || lb.s.rules.noSurprise):
 		lb.left[host] = simLeft{st, lb.lives}
 		return false, nil
 	case held && st == StateReady && lb.lives != was.lives:
@@ -294,6 +295,7 @@ func (lb *simLB) Ready(ctx context.Context, host string, _ func(string)) error {
 	return lb.do(ctx, "ready", host, 200*time.Millisecond+h.slowReady, lb.owned(host, func() error {
 		if lb.state[host] == StateReady {
 			delete(lb.left, host)
+			delete(lb.tried, host)
 			return nil
 		}
 		if _, err := lb.keep(host); err != nil {
@@ -315,6 +317,7 @@ func (lb *simLB) returns(host string) {
 	}
 	lb.set(host, StateReady)
 	delete(lb.left, host)
+	delete(lb.tried, host)
 	h.touched = false
 }
 
@@ -322,9 +325,9 @@ func (lb *simLB) GiveBack(ctx context.Context, host string) error {
 	return lb.do(ctx, "giveback", host, 5*time.Millisecond, func() error {
 		was, held := lb.left[host]
 		switch {
-		case !held || lb.state[host] == StateReady:
+		case !held && lb.tried[host] == "" || lb.state[host] == StateReady:
 			return nil
-		case was.state != lb.state[host]:
+		case was.state != lb.state[host] && lb.tried[host] != lb.state[host]:
 			return &simRefusal{RefusedChanged}
 		}
 		return lb.owned(host, func() error {
@@ -333,6 +336,7 @@ func (lb *simLB) GiveBack(ctx context.Context, host string) error {
 			}
 			lb.set(host, StateReady)
 			delete(lb.left, host)
+			delete(lb.tried, host)
 			return nil
 		})()
 	})

@@ -41,13 +41,13 @@ type sim struct {
 
 // simRules are checks that balancers, hosts and deployers make, and mutants leave out.
 type simRules struct {
-	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, noHostFence bool
+	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, noHostFence, noTurn bool
 }
 
 // rulesOf are the checks that are to be left out, by name.
 func rulesOf(t testing.TB, words string) (r simRules) {
 	names := map[string]*bool{"noFence": &r.noFence, "noFloor": &r.noFloor, "noOwner": &r.noOwner, "noSurprise": &r.noSurprise,
-		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "noHostFence": &r.noHostFence}
+		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "noHostFence": &r.noHostFence, "noTurn": &r.noTurn}
 	for _, w := range strings.Fields(words) {
 		rule, ok := names[w]
 		if !ok {
@@ -88,6 +88,7 @@ type call struct {
 	answer  chan error
 	since   time.Time // when it was asked for
 	unheard bool      // nobody waits for its answer
+	turn    int       // of its deployer on that machine, when it was given up
 	hung    time.Time // since when it hangs
 }
 
@@ -177,6 +178,9 @@ func (s *sim) carried(c *call, f simFault) error {
 	if h := s.hosts[c.host]; h != nil && h.gone && !isLB(c.op) {
 		return &simGone{}
 	}
+	if c.shutOut() {
+		return &simRefusal{RefusedFenced}
+	}
 	err := c.effect()
 	s.check(c)
 	switch {
@@ -195,6 +199,32 @@ func isLB(op string) bool {
 	switch op {
 	case "swap", "seats", "claim", "unclaim", "drain", "empty", "hold", "ready", "giveback", "counters", "journal", "adopt", "raise":
 		return true
+	}
+	return false
+}
+
+// machine is where the call goes, "" where no turn stands: the journal and the checks are
+// no acts.
+func (c *call) machine() string {
+	switch {
+	case c.op == "journal" || class(c.op) == "c":
+		return ""
+	case isLB(c.op):
+		return c.lb
+	}
+	return c.host
+}
+
+// shutOut tells that the deployer gave the call up, and has asked that machine something
+// else since. A call that comes there shuts out what was given up before.
+func (c *call) shutOut() bool {
+	at := c.machine()
+	if c.unheard {
+		return c.turn < c.by.turns[at] && !c.by.s.rules.noTurn
+	}
+	if c.by.doubt[at] {
+		c.by.doubt[at] = false
+		c.by.turns[at]++
 	}
 	return false
 }

@@ -98,9 +98,20 @@ func (h *HAProxy) act(ctx context.Context, act Runner, doing, decide, readback, 
 // turn sets the servers from, seen in s, to want, when each still is as seen.
 func (h *HAProxy) turn(ctx context.Context, act Runner, host string, s *snapshot, roots []*server, want, more string) (*snapshot, error) {
 	decide := expect("to", host, s.gen, roots, want)
-	a, err := h.act(ctx, act, "setting "+want, decide+more, expect("verify", host, s.gen, roots, want), "")
+	a, err := h.tell(ctx, act, host, want, decide+more, expect("verify", host, s.gen, roots, want))
 	if err != nil {
 		return nil, err
 	}
 	return a.snapshot, nil
+}
+
+// tell is an act that may take effect though no answer comes: what host is then, it is by
+// us.
+func (h *HAProxy) tell(ctx context.Context, act Runner, host, want, decide, readback string) (*acted, error) {
+	h.telling(host, map[string]int{"drain": forcedDrain, "maint": forcedMaint}[want])
+	a, err := h.act(ctx, act, "setting "+want, decide, readback, "")
+	if why := reason(err); why != "" && why != ReasonChanged {
+		h.telling(host, 0)
+	}
+	return a, err
 }

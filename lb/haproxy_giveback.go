@@ -56,7 +56,7 @@ func (l Left) ours(host string, s *snapshot) ([]*server, error) {
 		if !known {
 			want = forcedDrain // sent, and never answered
 		}
-		if r.out() != 0 && r.out() != want {
+		if r.out() != 0 && r.out() != want && !l.as(r) {
 			return nil, changed(r, want)
 		}
 	}

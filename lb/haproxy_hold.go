@@ -50,7 +50,7 @@ func (h *HAProxy) again(ctx context.Context, act Runner, host string, s *snapsho
 			decide += "expect " + r.key() + " 1 maint\n"
 		}
 	}
-	a, err := h.act(ctx, act, "setting drain again", decide, "act none "+host, "")
+	a, err := h.tell(ctx, act, host, "drain", decide, "act none "+host)
 	if reason(err) == "restarted" {
 		return st, false, nil // once more: the next poll sees what stands then
 	}

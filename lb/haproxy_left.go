@@ -14,6 +14,14 @@ type Left struct {
 	Bits   map[string]int `json:"bits"`   // POOL/SERVER → 8 drained, 1 in maint
 	Maint  bool           `json:"maint"`  // in maint, or to be as soon as it is idle
 	Served bool           `json:"served"` // it served before we took it out
+	Tried  int            `json:"tried"`  // what it was told since, and no answer came
+}
+
+// as tells that a server which is out is so by us: as we left it, or as it was told and
+// nobody knows whether it heard.
+func (l Left) as(v *server) bool {
+	want, known := l.Bits[v.key()]
+	return known && v.out() == want || l.Tried != 0 && v.out() == l.Tried
 }
 
 // Left tells what we left host as; false when we left nothing.
@@ -56,6 +64,16 @@ func (h *HAProxy) tried(host string) bool {
 	return h.trying[host]
 }
 
+// telling notes that host is being told to go to bits; 0 that it was not.
+func (h *HAProxy) telling(host string, bits int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l, ok := h.left[host]; ok {
+		l.Tried = bits
+		h.left[host] = l
+	}
+}
+
 // remember notes what stands now as what we left.
 func (h *HAProxy) remember(host string, s *snapshot, maint bool) error {
 	roots, err := s.targets(host)
@@ -63,7 +81,7 @@ func (h *HAProxy) remember(host string, s *snapshot, maint bool) error {
 		return err
 	}
 	l, _ := h.Left(host)
-	l.Pid, l.Start, l.Maint, l.Bits = s.gen.pid, s.gen.start, maint, map[string]int{}
+	l.Pid, l.Start, l.Maint, l.Bits, l.Tried = s.gen.pid, s.gen.start, maint, map[string]int{}, 0
 	for _, r := range roots {
 		l.Bits[r.key()] = r.out()
 	}
@@ -107,7 +125,7 @@ func (l Left) stands(host string, s *snapshot) (standing, error) {
 		want, known := l.Bits[r.key()]
 		st.maint = st.maint && r.out() == forcedMaint
 		switch have := r.out(); {
-		case known && have == want:
+		case l.as(r):
 		case have == 0 && (!st.same || !known):
 			st.forgotten = append(st.forgotten, r)
 		default:

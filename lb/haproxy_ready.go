@@ -111,7 +111,7 @@ func (l Left) halfBack(host string, s *snapshot, err error) (standing, error) {
 	roots, _ := s.targets(host)
 	st := standing{roots: roots}
 	for _, v := range roots {
-		if v.out() != 0 && v.out() != l.Bits[v.key()] {
+		if v.out() != 0 && !l.as(v) {
 			return st, err
 		}
 	}

@@ -30,6 +30,7 @@ var Cases = []Case{
 	{"ready refuses after a person's change", 2, readyPerson},
 	{"ready waits for the balancer's own checks", 2, readyWaits},
 	{"a host out before stays out", 3, outBefore},
+	{"an act whose answer is lost is ours", 2, lostAnswers},
 	{"counters grow with errors", 2, counters},
 }
 
