@@ -52,6 +52,7 @@ type watch struct {
 	deadAt   time.Duration   // since when nothing is there
 	wrongAt  time.Duration
 	splitAt  time.Duration
+	freshAt  time.Duration         // when only new ones were there
 	seen     map[key]time.Duration // when new workers were first seen to serve
 	listened map[key]bool          // of those that were born
 	loops    int                   // of these, how many died
@@ -71,7 +72,7 @@ const never = time.Duration(-1)
 
 func newWatch(want string, before *snapshot, kind trigger, timeout time.Duration) *watch {
 	w := &watch{want: want, before: before, kind: kind, timeout: timeout, born: map[key]process{}, how: &Config{},
-		seen: map[key]time.Duration{}, listened: map[key]bool{}, faultsAt: never, deadAt: never, wrongAt: never, splitAt: never, restarts: -1}
+		seen: map[key]time.Duration{}, listened: map[key]bool{}, faultsAt: never, deadAt: never, wrongAt: never, splitAt: never, freshAt: never, restarts: -1}
 	if kind == reload {
 		w.restarts = before.facts.unit.restarts
 	}
@@ -116,7 +117,7 @@ func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict 
 	case w.commandRuns(f): // it may be about to replace more
 		return w.late(at, Partial)
 	case !w.lasting(fresh, at):
-		return w.late(at-4*steadyFor, Stalled) // it may just have come
+		return w.flapping(at)
 	case w.kind == reload && !w.how.Several && len(f.roots()) > 1:
 		return w.judgeSplit(at)
 	case w.how.Alone && len(f.listeners()) > 1:
@@ -154,6 +155,17 @@ func (w *watch) lasting(fresh []*process, at time.Duration) bool {
 	return false
 }
 
+// flapping: a new worker may just have come, or others come and go.
+func (w *watch) flapping(at time.Duration) Verdict {
+	if w.freshAt == never {
+		w.freshAt = at
+	}
+	if at-w.freshAt < 4*steadyFor {
+		return waiting
+	}
+	return w.late(at, Stalled)
+}
+
 // judgeSplit: two that were started by one trigger each, or by two.
 func (w *watch) judgeSplit(at time.Duration) Verdict {
 	if w.splitAt == never {
@@ -182,6 +194,8 @@ func (w *watch) judgeOld(f facts, old, fresh []*process, at time.Duration) Verdi
 		return Refused
 	case len(w.dead) > 0 || w.faultsAt != never:
 		return w.late(at, Refused)
+	case w.how.Kind == MasterWorker && w.before.constant(old):
+		return w.late(at, Stalled) // its workers have ended
 	case !f.unit.busy() && (at >= patience || w.reloadFailed(f) && at >= afterDeath):
 		return Ignored
 	}

@@ -141,6 +141,10 @@ func TestVerdictsByKind(t *testing.T) {
 		{"workers end as soon as they are started", Config{Kind: MasterWorker}, listens + old + work, []sight{
 			{100 * ms, listens + old + dies("21"), waiting}, {200 * ms, listens + old + dies("22"), waiting}, {300 * ms, listens + old + dies("23"), waiting},
 			{400 * ms, listens + old, Stalled}}},
+		{"workers end unseen", Config{Kind: MasterWorker}, listens + old + work, []sight{
+			{10 * time.Second, listens + old, waiting}, {30 * time.Second, listens + old, Stalled}}},
+		{"a new worker comes late", Config{Kind: MasterWorker}, listens + old + work, []sight{
+			{31 * time.Second, listens + old + fresh, waiting}, {34 * time.Second, listens + old + fresh, taken}}},
 		{"new workers end, the old ones stay", Config{Kind: MasterWorker}, listens + old + work, []sight{
 			{100 * ms, listens + old + work + dies("21"), waiting}, {200 * ms, listens + old + work + dies("22"), waiting},
 			{300 * ms, listens + old + work + dies("23"), waiting}, {400 * ms, listens + old + work, Refused}}},
