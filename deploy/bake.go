@@ -55,13 +55,16 @@ func (l *life) answers(ctx context.Context) error {
 }
 
 // wellStill tells that a host which waited to be put back is as it was proven. That it
-// could not be asked over SSH just now says nothing against it.
+// could not be asked over SSH just now says nothing against it, as long as it answers.
 func (l *life) wellStill(ctx context.Context) error {
 	err := l.answers(ctx)
 	if err == nil {
 		err = l.host.Alive(ctx, l.runs)
+		if unreachable(err) && ctx.Err() == nil {
+			err = nil
+		}
 	}
-	if err == nil || unreachable(err) && ctx.Err() == nil {
+	if err == nil {
 		return nil
 	}
 	return l.withLog(ctx, fault(l.host.Name(), Readying, err))
