@@ -37,6 +37,7 @@ const (
 	nothing = `\n\(\n:\n\) 9>&-`
 	unmarks = `rm -f "\$fd_app/own/"shop@10\.77\.0\.12:8080`
 	raises  = `fd_put "\$fd_app/fence"`
+	turns   = `fd_put "\$fd_app/turn"`
 	appends = `\nfd_append "\$fd_app/journal/(?s).*fd_refuse write journal\s+fd_say data`
 	asksNg  = `FD_PUTS=''`
 	editsNg = `fd_make_0\(\) \{`
@@ -90,6 +91,13 @@ var lates = []late{
 	{name: "cut sessions", to: "edge1", has: []string{cuts}, story: "cut", inv: onTimeout("cut")},
 	{name: "adopt", to: "web2", has: []string{adopts}, story: "by hand"},
 	{name: "take a mark over", to: "edge1", has: []string{marks, onWeb2, nothing}, story: "resumes"},
+}
+
+// What a run sends where a call of its own did not end in time is shown by the tests of
+// deploy/state and remote/site: it asks for the fence like all others.
+var latesGivenUp = []late{
+	{name: "shut out what was given up", has: []string{turns}},
+	{name: "shut out what was given up on a host", has: []string{`\.flipdeploy/turn\b(?s).*\nlocked\n`}},
 }
 
 // Behind an nginx.

@@ -44,16 +44,16 @@ var files = map[string]string{
 	"lb/script/nginx_check.sh": "", "lb/script/nginx_look.sh": "", "lb/script/nginx_probe.sh": "",
 	"remote/site/adopt.sh": "adopt", "remote/site/fence.sh": "raise a host's fence", "remote/site/find.sh": "", "remote/site/flip.sh": "flip",
 	"remote/site/have.sh": "look for the release, and clear old temporaries", "remote/site/kept.sh": "", "remote/site/lib.sh": "", "remote/site/observe.sh": "",
-	"remote/site/prune.sh": "prune", "remote/site/stage.sh": "stage",
+	"remote/site/prune.sh": "prune", "remote/site/turn.sh": "shut out what was given up on a host", "remote/site/stage.sh": "stage",
 	"remote/proc/check.sh": "", "remote/proc/command.sh": "start", "remote/proc/kill.sh": "end new processes", "remote/proc/log.sh": "",
-	"remote/proc/changed.sh": "", "remote/proc/checked.sh": "", "remote/proc/modules.sh": "", "remote/proc/look.awk": "", "remote/proc/look.sh": "", "remote/proc/signal.sh": "signal", "remote/proc/through.sh": "",
+	"remote/proc/changed.sh": "", "remote/proc/checked.sh": "", "remote/proc/modules.sh": "", "remote/proc/pinned.sh": "", "remote/proc/look.awk": "", "remote/proc/look.sh": "", "remote/proc/signal.sh": "signal", "remote/proc/through.sh": "",
 	"remote/proc/unit.sh": "reload through systemd",
 }
 
 // templates are those of deploy/state that make a whole script.
 var templates = map[string]string{
 	"prepare": "", "prepared": "", "fences": "", "marks": "", "journals": "", "sight": "", "freeze": "", "unfreeze": "", "pause": "",
-	"raise": "raise a balancer's fence", "append": "journal", "act": "owner mark",
+	"raise": "raise a balancer's fence", "append": "journal", "turn": "shut out what was given up", "act": "owner mark",
 }
 
 var wholeScript = regexp.MustCompile(`\{\{-? *(?:/\*.*?\*/ -?\}\}\s*\{\{- )?define "(\w+)"\}\}\{\{template "begin"`)
@@ -62,7 +62,7 @@ var wholeScript = regexp.MustCompile(`\{\{-? *(?:/\*.*?\*/ -?\}\}\s*\{\{- )?defi
 // said to change nothing.
 func TestLateCommandTableIsWhole(t *testing.T) {
 	var names []string
-	for _, l := range slices.Concat(lates, latesNginx) {
+	for _, l := range slices.Concat(lates, latesNginx, latesGivenUp) {
 		names = append(names, l.name)
 	}
 	for _, room := range []string{"lb/script", "remote/site", "remote/proc"} {
@@ -159,7 +159,7 @@ func known(t *testing.T, dir string) {
 // unknown tells why a script is not in order, "" when it is.
 func unknown(text string) string {
 	if aLock.MatchString(text) {
-		if !slices.ContainsFunc(slices.Concat(lates, latesNginx), func(l late) bool { return matches(l.has, text) }) {
+		if !slices.ContainsFunc(slices.Concat(lates, latesNginx, latesGivenUp), func(l late) bool { return matches(l.has, text) }) {
 			return "takes a lock, and has no line in the table"
 		}
 	} else if !slices.ContainsFunc(reads, func(r string) bool { return matches([]string{r}, text) }) {
