@@ -1,6 +1,8 @@
-# Check and act as one: with 41 nothing was done, with 43 nobody knows how much. Wants FD_ACT, FD_READBACK, FD_DECIDE, FD_UNDO.
+# Check and act as one: with 41 nothing was done, with 43 nobody knows how much. Before
+# it fd_claimed may be set: the host was claimed, and we did not take it out yet.
+# Wants FD_ACT, FD_READBACK, FD_DECIDE, FD_UNDO.
 fd_decide() {
-	printf '%s\n' "$fd_now" | FD_CFG="$FD_CFG" FD_ACT="$1" awk "$FD_DECIDE"
+	printf '%s\n' "$fd_now" | FD_CFG="$FD_CFG" FD_ACT="$1" FD_CLAIMED="$fd_claimed" awk "$FD_DECIDE"
 }
 
 # fd_set PAIR WHAT succeeds when the answer was one empty line and nothing else.

@@ -25,6 +25,8 @@ in_place() {
   if [ -z "$found" ]; then [ "$binary" -ef "$r/$entry" ]; return; fi
   [ "$(readlink "$binary")" = "$via" ] && same "$binary"
 }
+stands() { [ "$(readlink current)" = "$text" ] && { [ "$install" != replace ] || in_place; }; }
+if stands && fsync .; then exit 0; fi # nothing to write: no disk is too full for that
 t=$(mktemp -d .flipdeploy/flip.XXXXXXXX) || exit
 trap 'rm -rf -- "$t"' EXIT
 if [ -z "$text" ]; then rm -f current || exit
