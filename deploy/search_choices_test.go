@@ -57,7 +57,7 @@ type choice struct {
 // choices are what may happen next, the ordinary first. None is left when the run has
 // come to its end.
 func (st *stage) choices() []choice {
-	if !st.settled() {
+	if !st.rid() {
 		if len(st.s.broken) > 0 || !st.ran {
 			return nil
 		}
@@ -85,8 +85,22 @@ func (st *stage) choices() []choice {
 	return append(append(all, odd...), append(st.meanwhile(), st.ends()...)...)
 }
 
+// rid answers calls that were given up before they came anywhere, until none is left: they
+// have no effect, and whether one was asked for at all before its end is left to chance. It
+// is false when the run has come to its end.
+func (st *stage) rid() bool {
+	for st.settled() {
+		i := slices.IndexFunc(st.calls, func(c *call) bool { return c.gaveUp() && c.hung.IsZero() })
+		if i < 0 {
+			return true
+		}
+		st.take(st.carry(st.calls[i], fine))
+	}
+	return false
+}
+
 // alone is a call that takes effect now, before anything else is tried: one that nothing
-// else has a part in. A cancelled one has no effect at all. An intent changes nothing that
+// else has a part in. An intent changes nothing that
 // other calls of the deployer read or change, and so does not care which comes first; only
 // the next deployer reads it, so that the death of this one before it is a choice, too. A
 // question changes nothing; that something else comes first and is seen by it, is the

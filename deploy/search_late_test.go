@@ -94,7 +94,7 @@ func (st *stage) lags(c *call) bool {
 // lateSets have one call time out on our side and take effect later, while the same run
 // goes on.
 func lateSets() (sets []faultSet) {
-	for _, op := range []string{"claim", "unclaim", "drain", "empty", "ready", "giveback", "hold", "flip", "reload", "restore", "swap"} {
+	for _, op := range []string{"hold", "claim", "unclaim", "drain", "empty", "ready", "giveback", "flip", "reload", "restore", "swap"} {
 		set := faultSet{name: "late-same-epoch " + op, fleet: fleetOf(2, 1, 0, v1), wish: searchWish(1), ways: []settling{goOn, goBack},
 			lag: []string{op}, budget: budget{lags: 1, settles: 1}}
 		switch op {

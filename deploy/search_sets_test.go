@@ -133,7 +133,8 @@ func faultSets() (small, large []faultSet) {
 		{name: "L waves and one by one", fleet: mixed, wish: searchWish(1), ways: bothWays, mends: true, budget: budget{crashes: 1}},
 		{name: "L abandon", fleet: spoilt(pair, bad), wish: pausing, ways: []settling{leave}, budget: budget{crashes: 1, settles: 1}},
 	}
-	return append(small, lateSets()...), large
+	late := lateSets()
+	return append(small, late[1:]...), append(large, late[0])
 }
 
 // TestSearch walks all that the small fault sets allow. With FLIPDEPLOY_SEARCH=all it
@@ -154,10 +155,10 @@ func TestSearch(t *testing.T) {
 
 func searched(t *testing.T, set faultSet) {
 	q := walked(t, set)
-	if q.unlike > 0 && q.unlike*1000 < q.states+1000 {
+	if q.unlike > 0 {
 		q = walked(t, set) // which of two goroutines asks first is, rarely, left to chance: not twice
 	}
-	if q.astray > 0 || q.unlike*1000 > q.states {
+	if q.astray > 0 || q.unlike > 0 {
 		t.Errorf("%d runs went astray, %d states were taken for others", q.astray, q.unlike)
 	}
 	if len(q.found) > 0 {
