@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -179,12 +180,20 @@ func (h *host) endAll() {
 	h.t.Errorf("still there: %v", h.processes())
 }
 
+// given are the ports that freePort has told: it never tells one twice.
+var given sync.Map
+
 func freePort(t *testing.T) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	for {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		must(t, err)
+		port := ln.Addr().(*net.TCPAddr).Port
+		ln.Close()
+		if _, twice := given.LoadOrStore(port, true); !twice {
+			return port
+		}
+	}
 }
 
 func must(t *testing.T, err error) {
