@@ -22,6 +22,7 @@ func (x *run) finish() Result {
 
 	res.Outcome = outcomeOf(views, dir, x.Direction, x.stop.Err() != nil && x.lost() == nil, pause != nil || x.ctx.Err() != nil)
 	res.Exit = res.Outcome.Exit()
+	res.leftUnderWay()
 	if x.Direction == Back { // an unfinished rollout was undone
 		res.Revision, res.Previous = x.Plan.Previous, x.Plan.Revision
 	}
@@ -41,6 +42,21 @@ func (x *run) finish() Result {
 	}
 	x.explain(&res, pause)
 	return res
+}
+
+// leftUnderWay lists hosts that a run which needs a person left between two acts as what
+// they are: out, and ours. Of a run that was stopped it says how far they came.
+func (res *Result) leftUnderWay() {
+	if res.Outcome != OutcomeStuck {
+		return
+	}
+	for name, h := range res.Hosts {
+		switch h.Phase {
+		case Drained, Flipping, Reloading, Verifying, Readying:
+			h.Phase = Failed
+			res.Hosts[name] = h
+		}
+	}
 }
 
 // lost is why nothing may be done any more, nil where it may, or where a signal is why.
