@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -51,8 +52,7 @@ func (res *Result) leftUnderWay() {
 		return
 	}
 	for name, h := range res.Hosts {
-		switch h.Phase {
-		case Drained, Flipping, Reloading, Verifying, Readying:
+		if slices.Contains([]Phase{Drained, Flipping, Reloading, Verifying, Readying}, h.Phase) {
 			h.Phase = Failed
 			res.Hosts[name] = h
 		}
