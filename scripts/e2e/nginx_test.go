@@ -195,7 +195,8 @@ func TestNginxOldWorkersPinnedByAnotherSite(t *testing.T) {
 		}
 	}()
 	time.Sleep(time.Second)
-	inv := with(t, "[rollout]\n", "[rollout]\ndrain_timeout = \"6s\"\n")
+	// Half of it for workers to end, then ten polls, each a second on a busy machine.
+	inv := with(t, "[rollout]\n", "[rollout]\ndrain_timeout = \"12s\"\n")
 	var r run
 	under(t, func() { r = rollout(t, "v1", "ok", inv...).want(t, 0, "done") }).gentle(t)
 	t.Logf("took %.1fs", r.took.Seconds())
