@@ -109,7 +109,7 @@ func TestNginxFileThatCannotBeReplacedIsWrittenInPlace(t *testing.T) {
 func TestNginxForeignEditsAreNotBroughtIntoEffect(t *testing.T) {
 	t.Parallel()
 	g, d, b := startNginx(t, 2, "")
-	ctx := lbtest.Within(t, 20*time.Second)
+	ctx := lbtest.Within(t, 40*time.Second)
 	must(t, d.Check(ctx))
 	g.Write("sites-available/shop", lbtest.Upstream("shop", b, "")+"# mine\n")
 	file := g.Dir + "/sites-enabled/shop"
@@ -124,7 +124,7 @@ func TestNginxForeignEditsAreNotBroughtIntoEffect(t *testing.T) {
 	must(t, d.Drain(ctx, lbtest.Shell{}, "web1", 1))
 	// Once more while it is out: putting it back waits for the reload, and then works.
 	g.Write("sites-available/shop", g.Read("sites-available/shop")+"# again\n")
-	short := lbtest.Within(t, 2*time.Second)
+	short := lbtest.Within(t, 6*time.Second) // asking it takes a while on a busy machine
 	code(t, d.Ready(short, lbtest.Shell{}, "web1", quiet), "FD-LB-NGINX-PENDING", text)
 	if again, err := d.Hold(ctx, lbtest.Shell{}, "web1"); again || err != nil {
 		t.Errorf("hold: %v, %v", again, err)

@@ -29,7 +29,7 @@ case $kind in
     else err=$(cp -pL -- "$source" "$r/$entry" 2>&1) || failed "$err"; fi ;;
 esac
 [ "$(sum <"$r/$entry")" = "$hash" ] || die FD-ADOPT "$source was changed meanwhile"
-[ -x "$r/$entry" ] || die FD-STAGE-ENTRY "$entry"
+runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
 err=$(printf '%s\n%s\n%s\n' "$sign" "$link" "$via" 2>&1 >"$r/.flipdeploy-found") || failed "$err"
 err=$(printf '%s %s adopted\n' "$hash" "$size" 2>&1 >"$r/.flipdeploy-release") || failed "$err"
 chmod 0755 "$r"

@@ -49,6 +49,23 @@ func TestStageUnpacksAnArchive(t *testing.T) {
 	}
 }
 
+// What an interpreter or a proxy reads: app.py, config.ru, nginx.conf.
+func TestStageTakesAnEntryThatIsOnlyRead(t *testing.T) {
+	b, dir := newBench(t), tree(t)
+	_ = os.WriteFile(filepath.Join(dir, "app.py"), []byte("print('shop')\n"), 0o644)
+	entry := b.site.WithEntry("app.py")
+	if _, err := entry.Stage(t.Context(), "v1-abc", open(t, dir, "app.py"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if has, err := entry.Has(t.Context(), "v1-abc"); !has || err != nil {
+		t.Errorf("has %t, %v", has, err)
+	}
+	info, _ := os.Stat(entry.EntryPath("v1-abc"))
+	if info.Mode() != 0o644 {
+		t.Errorf("mode %s", info.Mode())
+	}
+}
+
 func archive(t *testing.T, headers ...*tar.Header) string {
 	t.Helper()
 	var text bytes.Buffer
@@ -69,12 +86,14 @@ func archive(t *testing.T, headers ...*tar.Header) string {
 func TestArtifactsThatCannotBeReleasedAreRefused(t *testing.T) {
 	escaping, entryless := tree(t), tree(t)
 	_ = os.Symlink("../../etc/passwd", filepath.Join(escaping, "evil"))
+	_ = os.WriteFile(filepath.Join(entryless, "shop"), []byte("\x7fELF\x02"), 0o644)
 	_ = os.Chmod(filepath.Join(entryless, "shop"), 0o644)
 	empty := filepath.Join(t.TempDir(), "empty")
 	_ = os.WriteFile(empty, nil, 0o755)
 	for _, c := range []struct{ path, entry, want string }{
 		{escaping, "shop", "the link evil leads out of the release, to ../../etc/passwd"},
-		{entryless, "shop", "the entry shop is no executable file"},
+		{entryless, "shop", "the entry shop is a program without the x bit (mode 0644)"},
+		{entryless, "static", "the entry static is no file"},
 		{entryless, "", "which program in it is to run? set app.entry"},
 		{entryless, "../shop", `the entry "../shop" is no path inside the release`},
 		{"/nowhere/shop", "", "no such file or directory"},

@@ -6,7 +6,7 @@ no() { tell why "$1"; exit 0; }
 plain() { [ "$1" = "$(printf %s "$1" | tr -d '[:cntrl:]')" ]; }
 keep() { # kind, source, program
   [ -r "$3" ] || no "$3 may not be read by $(id -un)"
-  [ -x "$3" ] || no "$3 is no program"
+  runnable "$3" || no "$3 is no program"
   hash=$(sum <"$3") || no "$3 cannot be read"
   tell "$1" "$2"
   tell hash "$hash"

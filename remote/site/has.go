@@ -10,7 +10,7 @@ func (s *Site) Has(ctx context.Context, id string) (bool, error) {
 	}
 	out, err := s.run(ctx, `cd -P -- "$path" 2>/dev/null || exit 0
 r=releases/$id
-[ ! -L "$r" ] && [ -f "$r/$entry" ] && [ -x "$r/$entry" ] || exit 0
+[ ! -L "$r" ] && runnable "$r/$entry" || exit 0
 if [ -f "$r/.flipdeploy-release" ]; then echo yes; exit 0; fi
 case $(sum <"$r/$entry") in "${id##*-}"*) echo yes ;; esac
 `, vars{"id": id})

@@ -57,6 +57,10 @@ locked() {
 }
 unlock() { exec 9>&-; }
 
+# runnable tells whether file $1 is there to be run: by the kernel, which wants the x
+# bit, or by an interpreter that only reads it.
+runnable() { [ -f "$1" ] && { [ -x "$1" ] || [ "$(head -c 4 "$1" | tail -c 3)" != ELF ]; }; }
+
 # sum prints the sha256 of its stdin. openssl uses the processor's own instructions.
 sum() {
   if command -v openssl >/dev/null 2>&1; then s=$(openssl dgst -sha256 -r)

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -130,17 +131,21 @@ func (a *Artifact) program(p string) (*io.SectionReader, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return nil, fmt.Errorf("the entry %s is no executable file", a.Entry)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("the entry %s is no file", a.Entry)
 	}
-	return a.copyProgram(f)
+	return a.copyProgram(f, info.Mode())
 }
 
-// copyProgram keeps the program readable once its file or stream is gone.
-func (a *Artifact) copyProgram(r io.Reader) (*io.SectionReader, error) {
+// copyProgram keeps the program readable once its file or stream is gone. What an
+// interpreter or a proxy reads need not be executable; a machine's own program has to.
+func (a *Artifact) copyProgram(r io.Reader, mode fs.FileMode) (*io.SectionReader, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, err
+	}
+	if mode&0o111 == 0 && bytes.HasPrefix(text, []byte(elf.ELFMAG)) {
+		return nil, fmt.Errorf("the entry %s is a program without the x bit (mode %04o)", a.Entry, mode.Perm())
 	}
 	return io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), nil
 }
@@ -167,7 +172,7 @@ func (a *Artifact) loadTarGz() (*io.SectionReader, error) {
 			return nil, err
 		}
 		if path.Clean(h.Name) == a.Entry && h.Typeflag == tar.TypeReg {
-			if program, err = a.copyProgram(r); err != nil {
+			if program, err = a.copyProgram(r, h.FileInfo().Mode()); err != nil {
 				return nil, err
 			}
 		}

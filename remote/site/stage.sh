@@ -31,8 +31,7 @@ case $kind in
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
   targz) err=$(tar -xzpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
 esac
-[ -f "$r/$entry" ] || die FD-STAGE-ENTRY "$entry"
-[ -x "$r/$entry" ] || die FD-STAGE-ENTRY "$entry"
+runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
 err=$(printf '%s %s %s\n' "$hash" "$size" "$kind" 2>&1 >"$r/.flipdeploy-release") || failed "$err" FD-STAGE-WRITE
 chmod 0755 "$r"
 if [ "$kind" = file ]; then fsync "$blob" "$r/.flipdeploy-release" "$r"

@@ -46,11 +46,9 @@ zoo_go() {
 	[ "$variant" != garbage ] || garbage "$file"
 }
 
-# zoo_files leaves a directory of sources, executable because an entry has to be; in a
-# garbage one the program is none.
+# zoo_files leaves a directory of sources; in a garbage one the program is none.
 zoo_files() {
 	cp -r "$APPS/$1" "$out"
-	chmod 755 "$out"/*
 	echo "$version" >"$out/REVISION"
 	echo "$mode" >"$out/MODE"
 	[ "$variant" != garbage ] || garbage "$out/$(zoo_program "$1")"
@@ -72,7 +70,6 @@ zoo_conf() {
 		install -m 755 "$base/usr/sbin/nginx" "$out/nginx"
 		conf=nginx
 	fi
-	chmod 755 "$out/$conf" # an entry has to be
 	[ "$variant" != noexec ] || chmod 644 "$out/$conf"
 	[ "$variant" != garbage ] || garbage "$out/$conf"
 }
