@@ -34,7 +34,7 @@ func (a *App) Check(ctx context.Context) (r Running, warnings []string, err erro
 	if s.main != nil {
 		r = a.told(ctx, f, s, a.cfg.running(f, s))
 	}
-	warnings = slices.Concat(a.unitWarnings(f), a.changes(ctx), a.pinned(ctx, s), a.failWarnings(s))
+	warnings = slices.Concat(a.unitWarnings(f), a.changes(ctx), a.pinned(ctx, s), a.failWarnings(s), a.signalWarnings(ctx, s))
 	return r, warnings, errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkFit(ctx, s), a.checkStart(ctx, s), a.checkRights(ctx, s))
 }
 
@@ -52,6 +52,20 @@ func (a *App) failWarnings(s spot) []string {
 	}
 	return []string{fmt.Sprintf("after a takeover that failed an app of preset %q needs a restart, and the inventory does not say how: "+
 		"set reload.unit, or reload.start and reload.stop", a.cfg.Preset)}
+}
+
+// signalWarnings: a Go program that asks for signals, and has no library that we know,
+// may ask for others than this one.
+func (a *App) signalWarnings(ctx context.Context, s spot) []string {
+	if s.main == nil || a.cfg.Method != Signal || len(a.cfg.Modules) > 0 || len(a.cfg.Steps) > 0 {
+		return nil
+	}
+	g := a.golangOf(ctx, s.main)
+	if g == nil || !g.Notify || len(a.cfg.librariesOf(g)) > 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("pid %d is a Go program without a library known to take over on %s: "+
+		"if it does not ask for that signal itself, %s ends it or is lost", s.main.pid, a.cfg.Signal, a.cfg.Signal)}
 }
 
 func (a *App) checkUnit(f facts) error {

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -94,6 +95,19 @@ func TestWhatAProgramIsMadeOfIsReadFromItsFile(t *testing.T) {
 	sh := &process{pid: 1, ino: "9:9", exe: "/bin/sh"}
 	if g := a.golangOf(t.Context(), sh); g != nil && !g.Notify {
 		t.Errorf("of a shell: %+v", g)
+	}
+}
+
+// Its own program may well take over on the signal; that cannot be told before.
+func TestAGoProgramOfUnknownMeansIsWarnedOf(t *testing.T) {
+	h := newHost(t)
+	a := h.up("v1", "")
+	_, warnings, err := a.Check(t.Context())
+	must(t, err)
+	want := fmt.Sprintf("pid %d is a Go program without a library known to take over on HUP: "+
+		"if it does not ask for that signal itself, HUP ends it or is lost", h.pid())
+	if !slices.Contains(warnings, want) {
+		t.Errorf("warnings %q, want %q", warnings, want)
 	}
 }
 
