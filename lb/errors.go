@@ -154,6 +154,8 @@ func (e *BusyError) Error() string {
 		return fmt.Sprintf("old HAProxy workers could not be asked for %s", e.After)
 	case e.Sessions == 0 && e.Arriving:
 		return fmt.Sprintf("requests still arrived after %s", e.After)
+	case e.Sessions == 0: // the balancer answered too seldom
+		return fmt.Sprintf("idle, but not seen so %d times in a row within %s", stillPolls, e.After)
 	}
 	return fmt.Sprintf("still %d sessions after %s", e.Sessions, e.After)
 }

@@ -63,7 +63,7 @@ func TestABusyHostIsCounted(t *testing.T) {
 		{BusyError{Sessions: 1}, "still 1 session after 30s"},
 		{BusyError{Arriving: true}, "requests still arrived after 30s"},
 		{BusyError{Blind: true}, "old HAProxy workers could not be asked for 30s"},
-		{BusyError{}, "still 0 sessions after 30s"},
+		{BusyError{}, "idle, but not seen so 3 times in a row within 30s"},
 	} {
 		e := newBusy(ctx, c.busy.Sessions, time.Now().Add(-30*time.Second))
 		e.Arriving, e.Blind = c.busy.Arriving, c.busy.Blind
