@@ -1,0 +1,127 @@
+package delta
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// forged is a patch with streams that Make does not write.
+func forged(t testing.TB, size int64, control []int64, rest ...[]byte) []byte {
+	t.Helper()
+	h := Head{OldSize: int64(len(forgedOld)), NewSize: size, OldSHA256: sha256.Sum256(forgedOld)}
+	var raw [streams][]byte
+	for i, n := range control {
+		if i%3 == 1 {
+			raw[0] = binary.AppendVarint(raw[0], n)
+		} else {
+			raw[0] = binary.AppendUvarint(raw[0], uint64(n))
+		}
+	}
+	copy(raw[1:], rest)
+	patch, err := pack(h, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return patch
+}
+
+func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
+
+var sumOf0 = strings.Repeat("0", 64)
+
+var forgedOld = bytes.Repeat([]byte("0123456789"), 10)
+
+// hostile are patches that ask for what they must not get, and what is said of each.
+func hostile(t testing.TB) map[string][]byte {
+	zeros := make([]byte, 64<<20)
+	return map[string][]byte{
+		"a piece of 101 and 0 bytes, where 100 are left":                          forged(t, 100, []int64{101, 0, 0}),
+		"a piece of 1 and 18446744073709551615 bytes, where 100 are left":         forged(t, 100, []int64{1, 0, -1}),
+		"a piece of 0 and 0 bytes, where 100 are left":                            forged(t, 100, []int64{0, 0, 0}),
+		"50 bytes from 0+51 of an old file of 100":                                forged(t, 100, []int64{50, 51, 0}),
+		"50 bytes from 0-1 of an old file of 100":                                 forged(t, 100, []int64{50, -1, 0}),
+		"1 bytes from 0+9223372036854775807 of an old file of 100":                forged(t, 100, []int64{1, math.MaxInt64, 0}),
+		"1 bytes from 0-9223372036854775808 of an old file of 100":                forged(t, 100, []int64{1, math.MinInt64, 0}),
+		"control: EOF\nEOF\nEOF":                                                  forged(t, 100, nil),
+		"extra: EOF":                                                              forged(t, 100, []int64{0, 0, 100}),
+		"extra: unexpected EOF":                                                   forged(t, 100, []int64{0, 0, 100}, nil, nil, []byte("short")),
+		"values: EOF":                                                             forged(t, 100, []int64{100, 0, 0}, []byte{1}),
+		"a gap of 101 bytes":                                                      forged(t, 100, []int64{100, 0, 0}, []byte{101}),
+		"gaps: unexpected EOF":                                                    forged(t, 100, []int64{100, 0, 0}, []byte{0x80}),
+		"it changes bytes beyond the end":                                         forged(t, 50, []int64{50, 0, 0}, []byte{50}),
+		"a stream goes on beyond the end":                                         forged(t, 100, []int64{100, 0, 0}, nil, zeros),
+		"gaps: binary: varint overflows a 64-bit integer":                         forged(t, 100, []int64{100, 0, 0}, bytes.Repeat([]byte{0xff}, 11)),
+		"it makes a file whose sha256 is " + sumOf(forgedOld) + ", not " + sumOf0: forged(t, 100, []int64{100, 0, 0}),
+	}
+}
+
+func TestAHostilePatchGetsNothing(t *testing.T) {
+	patches := hostile(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for want, patch := range patches {
+		out := &bounded{left: 100}
+		err := Apply(out, bytes.NewReader(forgedOld), 100, bytes.NewReader(patch), int64(len(patch)))
+		if !errors.Is(err, ErrDamaged) || err.Error() != "the patch is damaged: "+want {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+		if out.left < 0 {
+			t.Errorf("%s: it wrote more than it said", want)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if used := (after.TotalAlloc - before.TotalAlloc) / uint64(len(patches)); used > 16<<20 {
+		t.Errorf("each took %d MiB", used>>20)
+	}
+}
+
+// bounded goes below zero once more is written than there is room for.
+type bounded struct{ left int64 }
+
+func (b *bounded) Write(p []byte) (int, error) { b.left -= int64(len(p)); return len(p), nil }
+
+func TestAFullDiskIsSaid(t *testing.T) {
+	patch, err := Make(forgedOld, forgedOld)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := io.Pipe()
+	_ = r.CloseWithError(errors.New("no space left on device"))
+	err = Apply(w, bytes.NewReader(forgedOld), 100, bytes.NewReader(patch), int64(len(patch)))
+	if err == nil || err.Error() != "write the new file: no space left on device" || errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzApply(f *testing.F) {
+	for _, patch := range hostile(f) {
+		f.Add(forgedOld, patch)
+	}
+	for _, new := range [][]byte{nil, []byte("new"), forgedOld, append(forgedOld[7:], forgedOld...)} {
+		patch, err := Make(forgedOld, new)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(forgedOld, patch)
+		f.Add(forgedOld[1:], patch)
+		f.Add([]byte{}, patch[:len(patch)/2])
+	}
+	f.Fuzz(func(t *testing.T, old, patch []byte) {
+		h, err := ReadHead(bytes.NewReader(patch), int64(len(patch)))
+		if err != nil || h.NewSize > 1<<20 {
+			return
+		}
+		got, err := apply(old, patch)
+		if int64(len(got)) > h.NewSize || err == nil && sha256.Sum256(got) != h.NewSHA256 {
+			t.Fatalf("%d bytes of %d: %v", len(got), h.NewSize, err)
+		}
+	})
+}
