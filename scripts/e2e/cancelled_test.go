@@ -187,3 +187,44 @@ func (k *killer) late(t *testing.T, point string) {
 	wantVersions(t, next)
 	noneLeft(t)
 }
+
+// A call that is under way on a frozen host is given up, and the run goes on over another
+// connection: it must not take effect when that host's old session wakes up. A late signal
+// would be a second takeover, of a host in rotation.
+func TestALateCommandOfItsOwnIsShutOut(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	for _, point := range some([]string{"web2:reload:1:before", "web2:flip:1:before"}, 1) {
+		t.Run(strings.TrimPrefix(point, "web2:"), func(t *testing.T) { k.lateOwn(t, point) })
+	}
+}
+
+const (
+	freezesSession = `fleet exec web2 sh -c 'pgrep -f "sshd: deploy@" >/run/frozen; kill -STOP $(cat /run/frozen)'`
+	wakesSession   = "kill -CONT $(cat /run/frozen)"
+)
+
+func (k *killer) lateOwn(t *testing.T, point string) {
+	next := k.next()
+	args := k.forward(t, next, "ok")
+	var r run
+	w := under(t, func() {
+		_, r = k.run(t, args, at(point, tool(t)+freezesSession)...)
+		before := processes(t)
+		mustVerb(t, "exec", "web2", "sh", "-c", wakesSession)
+		time.Sleep(3 * time.Second)
+		if after := processes(t); !slices.Equal(after, before) {
+			t.Errorf("processes %v, were %v", after, before)
+		}
+	})
+	t.Logf("session of web2 frozen at %s: exit %d %v after %.1fs, turn %s; %d served, %d failed", point, r.exit, r.result["outcome"], r.took.Seconds(),
+		mustVerb(t, "exec", "web2", "cat", "/srv/shop/.flipdeploy/turn"), w.Load.Served, w.Load.Failed)
+	if r.exit != 0 {
+		t.Errorf("want exit 0, got %s", r)
+	}
+	w.none(t, 2, 1)
+	k.runs = next
+	wantVersions(t, next)
+	noneLeft(t)
+	k.sound(t)
+}
