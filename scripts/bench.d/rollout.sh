@@ -2,7 +2,7 @@
 # Sourced by scripts/bench.
 
 HOSTS=8
-WAYS="default quick steps staged serial checked"
+WAYS="default quick once steps staged serial checked"
 
 do_rollout() {
 	local rounds=5
@@ -38,6 +38,7 @@ need_ansible() {
 inventories() {
 	sed 's/^parallel = 1$/parallel = 2\ncanary = 0\nbake = "0s"/' "$DIR/inventory.toml" >"$DIR/default.toml"
 	sed 's/^preset = "tableflip"$/&\nsettle = "200ms"/' "$DIR/default.toml" >"$DIR/quick.toml"
+	sed 's/^settle = .*/settle = "0s"/; s/^kind = "http"$/&\nrise = 1/' "$DIR/quick.toml" >"$DIR/once.toml"
 	mkdir -p "$DIR/ansible"
 	cp "$TREE"/scripts/bench.d/*.yml "$DIR/ansible/"
 	sed "s|@DIR@|$DIR|" "$TREE/scripts/bench.d/ansible.cfg" >"$DIR/ansible/ansible.cfg"

@@ -23,6 +23,7 @@ func (f *fleet) ways() []way {
 	return []way{
 		{"default", "flipdeploy, settle 2 s (default)", f.flipdeploy("default.toml"), nil},
 		{"quick", "flipdeploy, settle 200 ms", f.flipdeploy("quick.toml"), nil},
+		{"once", "flipdeploy, rise 1, settle 0 s: as many checks as Ansible's first two", f.flipdeploy("once.toml"), nil},
 		{"staged", "Ansible, steps merged, uploads first", f.ansible("playbook-staged.yml"), f.warm},
 		{"steps", "Ansible, a module a step", f.ansible("playbook-steps.yml"), f.warm},
 		{"serial", "Ansible, steps merged, uploads in turn", f.ansible("playbook-serial.yml"), f.warm},
