@@ -200,7 +200,7 @@ func TestALateCommandOfItsOwnIsShutOut(t *testing.T) {
 }
 
 const (
-	freezesSession = `fleet exec web2 sh -c 'pgrep -f "sshd: deploy@" >/run/frozen; kill -STOP $(cat /run/frozen)'`
+	freezesSession = `fleet exec web2 sh -c 'pgrep -f "[s]shd: deploy@" >/run/frozen; kill -STOP $(cat /run/frozen)'`
 	wakesSession   = "kill -CONT $(cat /run/frozen)"
 )
 
