@@ -91,7 +91,8 @@ func (x *program) app() *ucli.App {
 			x.initCommand(), x.doctorCommand(), x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
 			x.resumeCommand(), x.abandonCommand(),
 			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(),
-			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(), x.versionCommand(),
+			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(),
+			x.explainCommand(), x.completionCommand(), x.manCommand(), x.versionCommand(),
 		},
 	}
 	app.Action = func(c *ucli.Context) error {
@@ -150,7 +151,7 @@ func unknownCommand(name string, commands []*ucli.Command) error {
 }
 
 // notYet are commands that hints name already.
-const notYet = "report explain completion man"
+const notYet = "report"
 
 func commandNames(commands []*ucli.Command) string {
 	var names []string
@@ -164,7 +165,7 @@ func commandNames(commands []*ucli.Command) string {
 
 func commonFlags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "inventory", Aliases: []string{"i"}, Value: "inventory.toml", Usage: "the fleet, as TOML: `FILE`", EnvVars: twin("inventory")},
+		&ucli.StringFlag{Name: "inventory", Aliases: []string{"i"}, Value: "inventory.toml", TakesFile: true, Usage: "the fleet, as TOML: `FILE`", EnvVars: twin("inventory")},
 		&ucli.BoolFlag{Name: "json", Usage: "events as NDJSON on stdout, the result last", EnvVars: twin("json")},
 		&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "only errors and the result", EnvVars: twin("quiet")},
 		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "what the balancers are waited for, too", EnvVars: twin("verbose")},

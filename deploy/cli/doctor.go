@@ -15,7 +15,7 @@ import (
 func (x *program) doctorCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "doctor", Usage: "look for all that a rollout needs, and say what mends what is wrong; nothing is changed",
-		Flags: []ucli.Flag{&ucli.StringFlag{Name: "artifact", Usage: "look whether it fits and runs there, too, `PATH`; default: the inventory's, if it is there", EnvVars: twin("artifact")}},
+		Flags: []ucli.Flag{&ucli.StringFlag{Name: "artifact", TakesFile: true, Usage: "look whether it fits and runs there, too, `PATH`; default: the inventory's, if it is there", EnvVars: twin("artifact")}},
 		Action: func(c *ucli.Context) error {
 			o := rolloutOptions{mode: deploy.ModeRollout, artifact: c.String("artifact")}
 			return x.ask(c, o.override, func(ctx context.Context, a *asking) (deploy.Outcome, error) { return a.doctor(ctx, o) })

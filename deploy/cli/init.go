@@ -17,9 +17,9 @@ func (x *program) initCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "init", Usage: "write an inventory to fill in, from a balancer's configuration where there is one",
 		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "from-nginx", Usage: "propose hosts from an nginx configuration or the output of nginx -T, `FILE` or -", EnvVars: twin("from-nginx")},
-			&ucli.StringFlag{Name: "from-haproxy", Usage: "propose hosts from a HAProxy configuration, `FILE`, directory or -", EnvVars: twin("from-haproxy")},
-			&ucli.StringFlag{Name: "artifact", Usage: "propose a preset by what a Go program was built from, `FILE`", EnvVars: twin("artifact")},
+			&ucli.StringFlag{Name: "from-nginx", TakesFile: true, Usage: "propose hosts from an nginx configuration or the output of nginx -T, `FILE` or -", EnvVars: twin("from-nginx")},
+			&ucli.StringFlag{Name: "from-haproxy", TakesFile: true, Usage: "propose hosts from a HAProxy configuration, `FILE`, directory or -", EnvVars: twin("from-haproxy")},
+			&ucli.StringFlag{Name: "artifact", TakesFile: true, Usage: "propose a preset by what a Go program was built from, `FILE`", EnvVars: twin("artifact")},
 			&ucli.StringFlag{Name: "upstream", Usage: "the app's pools where the configuration has several, `NAME,…`", EnvVars: twin("upstream")},
 		},
 		Action: func(c *ucli.Context) error {

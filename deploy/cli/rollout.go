@@ -70,7 +70,7 @@ func lockWaitFlag() ucli.Flag {
 }
 
 func artifactFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "artifact", Usage: "what to roll out, `PATH`", EnvVars: twin("artifact")}
+	return &ucli.StringFlag{Name: "artifact", TakesFile: true, Usage: "what to roll out, `PATH`", EnvVars: twin("artifact")}
 }
 
 func (x *program) rolloutCommand() *ucli.Command {
