@@ -34,14 +34,14 @@ func (x *program) completionCommand() *ucli.Command {
 				if c.NArg() != 1 || !slices.Contains(shells, c.Args().First()) {
 					return deploy.OutcomeRefused, usage("completion is for %s, and got %q", strings.Join(shells, ", "), c.Args().Slice())
 				}
-				return a.print("completion", func() (string, error) { return completion(c.App, c.Args().First()) })
+				return a.print(a.head("completion"), func() (string, error) { return completion(c.App, c.Args().First()) })
 			})
 		},
 	}
 }
 
 // print puts a text of ours on stdout as it is.
-func (a *asking) print(kind deploy.Kind, made func() (string, error)) (deploy.Outcome, error) {
+func (a *asking) print(h head, made func() (string, error)) (deploy.Outcome, error) {
 	text, err := made()
 	if err != nil {
 		return deploy.OutcomeRefused, err
@@ -52,8 +52,8 @@ func (a *asking) print(kind deploy.Kind, made func() (string, error)) (deploy.Ou
 	}
 	return deploy.OutcomeDone, a.object(struct {
 		head
-		Text string `json:"text"`
-	}{a.head(kind), text})
+		Detail string `json:"detail"`
+	}{h, text})
 }
 
 // completion is the script of one shell.

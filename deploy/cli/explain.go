@@ -2,31 +2,34 @@ package cli
 
 import (
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
 	"github.com/flipdeploy/flipdeploy/deploy/ui"
-	"github.com/pelletier/go-toml/v2"
 	ucli "github.com/urfave/cli/v2"
 )
 
-//go:embed codes.toml
+// What explain says of every code is data. A test wants an entry for every code in the
+// source, and a code for every entry.
+//
+//go:embed codes.json
 var codesFile []byte
 
 // A meaning is what is to be known of a code.
 type meaning struct {
-	Code  string `toml:"-" json:"code"`
-	Means string `toml:"means" json:"means"`
-	Why   string `toml:"why" json:"why"`
-	Do    string `toml:"do" json:"do"`
+	Code  string `json:"code"`
+	Means string `json:"means"`
+	Why   string `json:"why"`
+	Do    string `json:"do"`
 }
 
 // meanings are those of all codes, by code.
 func meanings() (map[string]meaning, error) {
 	var all map[string]meaning
-	if err := toml.Unmarshal(codesFile, &all); err != nil {
+	if err := json.Unmarshal(codesFile, &all); err != nil {
 		return nil, err
 	}
 	for code, m := range all {
@@ -98,14 +101,13 @@ func (a *asking) listCodes(all map[string]meaning) error {
 	}{a.head("explain"), list})
 }
 
+const firm = "FD" + "-"
+
 // fullCode is the code that was meant by one copied in brackets, in small letters or
 // without what all begin with.
 func fullCode(code string) string {
 	code = strings.ToUpper(strings.Trim(code, "[]"))
-	if !strings.HasPrefix(code, "FD-") {
-		code = "FD-" + code
-	}
-	return code
+	return firm + strings.TrimPrefix(code, firm)
 }
 
 func unknownCode(code string, all map[string]meaning) error {

@@ -73,12 +73,12 @@ func TestEveryCodeIsExplainedAndNoOther(t *testing.T) {
 	}
 	for _, code := range source {
 		if _, ok := all[code]; !ok {
-			t.Errorf("codes.toml has no %s", code)
+			t.Errorf("codes.json has no %s", code)
 		}
 	}
 	for code, m := range all {
 		if !slices.Contains(source, code) {
-			t.Errorf("codes.toml has %s, and nothing says it", code)
+			t.Errorf("codes.json has %s, and nothing says it", code)
 		}
 		for _, said := range []string{m.Means, m.Why, m.Do} {
 			if len(said) < 10 || len(said) > 200 || !strings.HasSuffix(said, ".") || strings.ContainsAny(said, "\n`") {
@@ -86,9 +86,9 @@ func TestEveryCodeIsExplainedAndNoOther(t *testing.T) {
 			}
 		}
 	}
-	order := regexp.MustCompile(`(?m)^\[(.*)\]$`).FindAllStringSubmatch(string(codesFile), -1)
+	order := regexp.MustCompile(`(?m)^  "(.*)": \{$`).FindAllStringSubmatch(string(codesFile), -1)
 	if !slices.IsSortedFunc(order, func(a, b []string) int { return strings.Compare(a[1], b[1]) }) {
-		t.Error("codes.toml is not in the order of the alphabet")
+		t.Error("codes.json is not in the order of the alphabet")
 	}
 }
 

@@ -13,7 +13,7 @@ func (x *program) manCommand() *ucli.Command {
 		Name: "man", Usage: "print the manual page, for man: flipdeploy man > flipdeploy.1",
 		Action: func(c *ucli.Context) error {
 			return x.offline(c, func(a *asking) (deploy.Outcome, error) {
-				return a.print("man", func() (string, error) { return manual(*c.App) })
+				return a.print(a.head("man"), func() (string, error) { return manual(*c.App) })
 			})
 		},
 	}
