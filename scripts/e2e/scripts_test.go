@@ -24,7 +24,7 @@ import (
 var reads = []string{
 	`(?m)^fd_snap\nfd_show$|^fd_poll$`,              // HAProxy: look
 	`fd_tables=|fd_level=|^fd_tool\nfor fd_s`,       // HAProxy: stick-tables, check, rights
-	`FD_KNOWN=|fd_check$`,                           // nginx: look, check
+	`FD_KNOWN=|(?m)^fd_check$`,                      // nginx: look, check
 	`ls -t \| head -n \d+ \| while read -r fd_name`, // journals
 	`for fd_mark in "\$fd_dir"/\*/own/\*; do`,       // marks
 	`fd_say data\nprintf '%s\\n' "\$fd_epoch"`,      // fences
