@@ -8,8 +8,9 @@ import (
 
 // dance leads a takeover that takes several signals, one step after the other, each
 // sent once and only after the one before has brought what it should. The old release
-// can go on until the last.
-func (a *App) dance(ctx context.Context, id string) error {
+// can go on until the last. Of one that another run began, the first step is not repeated;
+// the later ones change nothing when they are.
+func (a *App) dance(ctx context.Context, id string, begun bool) error {
 	w := newWatch(id, a.before, reload, a.cfg.Timeout)
 	w.how, w.probe = &a.cfg, a.cfg.VersionProbe != nil
 	a.born = w.born
@@ -17,8 +18,10 @@ func (a *App) dance(ctx context.Context, id string) error {
 	began := time.Now()
 	for i, s := range a.cfg.Steps {
 		a.danced = i + 1
-		if err := a.step(ctx, s, a.before.facts); err != nil && !unknownOutcome(err) {
-			return err
+		if i > 0 || !begun {
+			if err := a.step(ctx, s, a.before.facts); err != nil && !unknownOutcome(err) {
+				return err
+			}
 		}
 		w.helper = a.helper
 		over, err := a.until(ctx, s.Until, w, asked, began)
@@ -145,23 +148,24 @@ func (a *App) right(ctx context.Context, f facts, fresh []*process, asked *askin
 	return false
 }
 
-// stepBack ends a dance that was not finished: the old process serves as before.
-func (a *App) stepBack(ctx context.Context) error {
+// stepBack ends a dance that was not finished: the old process serves as before. A new
+// one that ends meanwhile is what is wanted.
+func (a *App) stepBack(ctx context.Context, f facts) (facts, error) {
 	if a.danced == 0 || a.before == nil {
-		return nil
-	}
-	a.danced = 0
-	f, err := a.look(ctx)
-	if err != nil {
-		return lostError("undo", err)
+		return f, nil
 	}
 	for _, s := range a.cfg.Back {
 		if main := a.before.main; !s.ToNew && !f.procs[main.pid].alive() {
 			continue
 		}
-		if err := a.step(ctx, s, f); err != nil && !unknownOutcome(err) {
-			return err
+		if err := a.step(ctx, s, f); err != nil && !unknownOutcome(err) && !moved(err) {
+			return f, err
 		}
 	}
-	return nil
+	f, err := a.look(ctx)
+	if err != nil {
+		return f, lostError("undo", err)
+	}
+	a.danced = 0
+	return f, nil
 }

@@ -35,6 +35,8 @@ func newError(doing, code, hint, format string, args ...any) *Error {
 	return &Error{Doing: doing, code: code, hint: hint, Err: fmt.Errorf(format, args...)}
 }
 
+const codeMoved = "FD-PID-MOVED"
+
 func hiddenError(port int) error {
 	return newError("processes", "FD-PROC-RIGHTS",
 		"set reload.sudo = true and allow `ss` in sudoers, or use an SSH user that the app runs as",
@@ -61,6 +63,12 @@ func triggerError(doing string, err error) error {
 		e.code, e.hint = inner.Code(), inner.Hint()
 	}
 	return e
+}
+
+// moved is true when a process had ended before it was signalled.
+func moved(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.code == codeMoved
 }
 
 func unknownOutcome(err error) bool {

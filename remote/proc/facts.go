@@ -38,6 +38,7 @@ type process struct {
 	uid       int
 	exe, ino  string   // "" when we may not see it
 	name      string   // as the process calls itself
+	service   string   // systemd's, that it is part of, "" for none but a login's
 	image     uint64   // changes when it executes itself anew; 0 when we may not see it
 	sign      string   // inode:size:mtime of exe
 	in        []string // releases in which it has its directory or a file
@@ -57,6 +58,7 @@ func (p *process) alive() bool { return p != nil && p.state != "Z" && p.state !=
 
 // unit is what systemd says.
 type unit struct {
+	name     string
 	props    map[string]string
 	main     int
 	restarts int
@@ -75,7 +77,7 @@ func (u unit) well() bool { return u.is("ActiveState", "active") || u.is("Active
 
 // complete is false when the script was cut short.
 func parse(out []byte, cfg *Config) (f facts, complete bool) {
-	f = facts{procs: map[int]*process{}, entries: map[string][]string{}, adopted: map[string]string{}, unit: unit{props: map[string]string{}}}
+	f = facts{procs: map[int]*process{}, entries: map[string][]string{}, adopted: map[string]string{}, unit: unit{name: strings.TrimSuffix(cfg.Unit, ".service") + ".service", props: map[string]string{}}}
 	told := false
 	for line := range strings.Lines(string(out)) {
 		word, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
@@ -191,6 +193,8 @@ func (p *process) take(word, rest string) {
 		p.ino = rest
 	case "name":
 		p.name = rest
+	case "service":
+		p.service = rest
 	case "sign":
 		p.sign = rest
 	case "in":

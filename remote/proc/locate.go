@@ -12,6 +12,7 @@ type spot struct {
 	main     *process
 	deaf     bool       // main runs and does not listen on the port
 	draining []*process // old ones that only finish their requests
+	begun    bool       // another run has asked for the takeover
 }
 
 // An AmbiguousError tells that the configured sources do not name one process.

@@ -60,6 +60,10 @@ function take(t,    i, n, w, a) {
 		if (i = index(t, " " R)) { split(t, a, "/"); under(a[3], substr(t, i + 1)) }
 	} else if (t ~ /^\/proc\/[0-9]+\/status:(Uid|SigIgn|SigCgt):/) { # who it runs as, what it does about signals
 		split(t, a, "/"); split(t, w, /[:\t]+/); print "status " a[3] " " w[2] " " w[3]
+	} else if (t ~ /^\/proc\/[0-9]+\/cgroup:/) { # a login is no service of its own
+		n = split(t, a, "/")
+		for (i = 4; i <= n; i++) if (a[i] ~ /\.service$/ && a[i] !~ /^(sshd?|user)[@.]/) w[0] = a[i]
+		if (w[0] != "") print "service " a[3] " " w[0]
 	} else if (i = index(t, " -> ")) {
 		n = split(substr(t, 1, i - 1), w, " "); split(w[n], a, "/"); t = substr(t, i + 4)
 		if (a[4] == "exe") print "exe " a[3] " " t
@@ -88,11 +92,11 @@ END {
 		print "proc " row[p]
 		t = text[p]; sub(/^[^(]*\(/, "", t); sub(/\) .*$/, "", t); print "name " p " " t
 		if (state[p] == "Z") continue
-		live[p] = 1; read = read " /proc/" p "/maps /proc/" p "/status"; exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"
+		live[p] = 1; read = read " /proc/" p "/maps /proc/" p "/status /proc/" p "/cgroup"; exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"
 	}
 
 	# What runs in them: executable, its inode, directory, files.
-	run("stat -Lc '%d:%i %s %Y %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e \" $R\"" read))
+	run("stat -Lc '%d:%i %s %Y %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e ::/ -e =systemd:/ -e \" $R\"" read))
 	exes = links = mapped = ""
 	for (p in live) if (!(p in light)) {
 		exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"; mapped = mapped " /proc/" p "/maps"

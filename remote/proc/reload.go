@@ -14,7 +14,7 @@ import (
 // before, it runs that release, and none of those before listens. When that does
 // not come about, the error is a *TakeoverError, the earliest that is certain.
 func (a *App) Reload(ctx context.Context, id string) error {
-	s, err := a.steady(ctx)
+	s, err := a.steady(ctx, id)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
@@ -36,13 +36,16 @@ func (a *App) Reload(ctx context.Context, id string) error {
 }
 
 // steady looks until no earlier upgrade is under way: an app that has not ended its
-// old process refuses the next one.
-func (a *App) steady(ctx context.Context) (spot, error) {
+// old process refuses the next one. One by the same release is gone on with.
+func (a *App) steady(ctx context.Context, id string) (spot, error) {
 	began := time.Now()
 	for {
 		f, err := a.lookOnce(ctx)
 		if err != nil {
 			return spot{}, err
+		}
+		if a.isUnderWay(f, id) {
+			return spot{main: a.before.main, begun: true}, nil
 		}
 		s, err := a.cfg.locate(f)
 		if a.steadyEnough(s, err, time.Since(began)) {
@@ -84,6 +87,9 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 			"end it by hand, or raise reload.timeout",
 			"pid %d of an earlier takeover has not ended within %v", s.draining[0].pid, a.cfg.Timeout)
 	}
+	if s.begun {
+		return a.goOn(ctx, id)
+	}
 	if err := a.mayTrigger(ctx, s.main); err != nil {
 		return err
 	}
@@ -91,7 +97,7 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 		return err
 	}
 	if len(a.cfg.Steps) > 0 {
-		return a.dance(ctx, id)
+		return a.dance(ctx, id, false)
 	}
 	kind := reload
 	if a.cfg.Method == Restart {
@@ -105,6 +111,14 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 		return a.notSent(said, s.main)
 	}
 	return a.prove(ctx, id, kind, err)
+}
+
+// goOn proves a takeover that another run asked for, and asks for what is left of it.
+func (a *App) goOn(ctx context.Context, id string) error {
+	if len(a.cfg.Steps) > 0 {
+		return a.dance(ctx, id, true)
+	}
+	return a.prove(ctx, id, reload, nil)
 }
 
 // sent takes note of the process that runs the command, if it was one.
@@ -164,7 +178,7 @@ func (a *App) notSent(said string, main *process) error {
 		return newError("reload", "FD-PROC-RIGHTS", "set reload.sudo = true and allow `kill` in sudoers",
 			"pid %d belongs to uid %d: the SSH user may not signal it", main.pid, main.uid)
 	}
-	return newError("reload", "FD-PID-MOVED", "something else starts or ends the app: find it, then repeat",
+	return newError("reload", codeMoved, "something else starts or ends the app: find it, then repeat",
 		"pid %d is not the process any more that was looked at (%s); nothing was sent", main.pid, orElse(said, "no answer"))
 }
 

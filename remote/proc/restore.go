@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -12,20 +13,24 @@ func (a *App) Restore(ctx context.Context, id string) error {
 	if id == "" {
 		return a.stop(ctx)
 	}
-	if err := a.stepBack(ctx); err != nil {
-		return err
-	}
 	f, err := a.look(ctx)
 	if err != nil {
 		return lostError("undo", err)
 	}
-	failed := a.failed
-	a.failed = false
-	if err := a.end(ctx, a.upstarts(f, id)); err != nil {
+	a.recall(f, id)
+	if f, err = a.stepBack(ctx, f); err != nil {
+		return err
+	}
+	if err := a.end(ctx, a.upstarts(f)); err != nil {
 		return err
 	}
 	before := a.before
-	s, err := a.steady(ctx)
+	s, err := a.steady(ctx, id)
+	if err != nil && !answered(err) {
+		return lostError("undo", err)
+	}
+	failed := a.failed
+	a.failed = false
 	if err == nil && failed && a.cfg.RestartFailed && a.cfg.canStart() {
 		a.cfg.Say("FD-RESTARTED", fmt.Sprintf("after a takeover that failed an app of preset %q is of no use any more: it is restarted while the host is drained", a.cfg.Preset))
 		return a.startOver(ctx, id)
@@ -41,6 +46,13 @@ func (a *App) Restore(ctx context.Context, id string) error {
 		}
 	}
 	return a.startOver(ctx, id)
+}
+
+// answered is true for what was found out, unlike an answer that did not come.
+func answered(err error) bool {
+	var found *Error
+	var many *AmbiguousError
+	return errors.As(err, &found) || errors.As(err, &many)
 }
 
 func (a *App) canHandOver(s spot, err error) bool {
@@ -74,17 +86,17 @@ func (a *App) intact(before *snapshot, s spot, id string) bool {
 	return false
 }
 
-// upstarts are the processes born after the trigger that do not serve, and what
-// they started. The unit's main process is left to systemd, which might start it
+// upstarts are the processes born after the trigger that do not serve, a command that
+// has not ended, and what they started. The unit's main process is left to systemd, which might start it
 // again behind our back.
-func (a *App) upstarts(f facts, id string) (list []*process) {
+func (a *App) upstarts(f facts) (list []*process) {
 	var main *process
 	if s, err := a.cfg.locate(f); err == nil && !s.deaf {
 		main = s.main
 	}
 	upstart := func(p *process) bool {
 		kept := main != nil && (p.key() == main.key() || f.belowNew(a, main, p))
-		return p.alive() && !kept && p.pid != f.unit.main && a.isUpstart(f, p, id)
+		return p.alive() && !kept && p.pid != f.unit.main && (a.isUpstart(f, p) || f.runsCommand(a.helper) && p.pid == a.helper)
 	}
 	for _, p := range f.all() {
 		if upstart(p) || p.alive() && f.descends(p, upstart) {
@@ -99,11 +111,9 @@ func (f *facts) belowNew(a *App, main, p *process) bool {
 	return a.before != nil && !a.before.ours[main.key()] && f.above(main, p)
 }
 
-// isUpstart: without a snapshot (the takeover was begun by another run) only a
-// listener that runs another release than the wanted one is known to be new.
-func (a *App) isUpstart(f facts, p *process, id string) bool {
+func (a *App) isUpstart(f facts, p *process) bool {
 	if a.before == nil {
-		return f.listens(p) && len(f.native(p)) > 0 && f.runs(p, id) == no && f.descends(p, f.listens)
+		return false
 	}
 	_, seen := a.born[p.key()]
 	return seen || a.before.newcomer(f, p) && a.before.lookalike(f, p)

@@ -25,13 +25,19 @@ func (c *Config) snapshot(f facts, s spot) *snapshot {
 
 // belongs is true for the app's processes: listeners, members of the unit's
 // control group, main and what descends from these, and orphans that run out of
-// the releases. A release's program that someone runs by hand is none.
+// the releases. A release's program that someone runs by hand is none, nor is one that
+// another service of systemd's runs.
 func (f *facts) belongs(p, main *process) bool {
 	head := func(q *process) bool {
 		return f.listens(q) || slices.Contains(f.members, q.pid) || main != nil && q.key() == main.key()
 	}
 	started := func(q *process) bool { return head(q) || q.pid == f.helper }
-	return head(p) || f.descends(p, started) || p.ppid == 1 && len(f.native(p)) > 0
+	return head(p) || f.descends(p, started) || p.ppid == 1 && len(f.native(p)) > 0 && !f.elsewhere(p, main)
+}
+
+// elsewhere is true for a part of a service that is neither the unit nor main's.
+func (f *facts) elsewhere(p, main *process) bool {
+	return p.service != "" && p.service != f.unit.name && (main == nil || p.service != main.service)
 }
 
 // same is true while p is the process that listened at the time, in the same program.

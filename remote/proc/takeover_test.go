@@ -222,7 +222,7 @@ func TestTheSignalIsNotSentToAnotherProcess(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	a := h.up("v1", "")
-	s, err := a.steady(t.Context())
+	s, err := a.steady(t.Context(), "v2")
 	must(t, err)
 	for _, moved := range []struct {
 		what   string

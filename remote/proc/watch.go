@@ -213,16 +213,19 @@ func (w *watch) judgeLoop(old []*process) Verdict {
 	return Refused
 }
 
-// commandRuns is true while the command that asks for the takeover has not ended; one
-// that has become the app itself never does.
-func (w *watch) commandRuns(f facts) bool {
-	is := func(p *process) bool { return p.pid == w.helper }
+// commandRuns is true while the command that asks for the takeover has not ended.
+func (w *watch) commandRuns(f facts) bool { return w.kind == reload && f.runsCommand(w.helper) }
+
+// runsCommand is true while a command of ours runs; one that has become the app itself,
+// or what the app descends from, is none.
+func (f *facts) runsCommand(pid int) bool {
+	is := func(p *process) bool { return p.pid == pid }
 	for _, p := range f.listeners() {
 		if is(p) || f.descends(p, is) {
 			return false
 		}
 	}
-	return w.kind == reload && w.helper > 0 && f.procs[w.helper].alive() && !strings.HasPrefix(f.command, "exit=")
+	return pid > 0 && f.procs[pid].alive() && !strings.HasPrefix(f.command, "exit=")
 }
 
 func (w *watch) commandFailed(f facts) bool {

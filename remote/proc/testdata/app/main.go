@@ -47,6 +47,9 @@ func main() {
 		fmt.Println("waiting for the database")
 		select {}
 	}
+	if mode["slow"] && inherited() {
+		time.Sleep(2 * time.Second)
+	}
 	ready(mode)
 	go serve(ln)
 	for range hups {

@@ -231,6 +231,8 @@ func (m *master) start(asWorker bool) *exec.Cmd {
 		c.Wait()
 		if asWorker {
 			m.died <- c
+		} else {
+			note() // the file is the old one's again
 		}
 	}()
 	return c
