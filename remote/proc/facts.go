@@ -16,7 +16,8 @@ type facts struct {
 	unit    unit
 	members []int // of the unit's control group
 	pidfile int   // 0: missing, unreadable, or no number in it
-	listen  []int // processes that hold a listening socket on the port
+	listen  []int // processes that serve: who holds a listening socket on the port, or who else the system says
+	held    []int // of these, who holds the port
 	hidden  bool  // some listener is a process that we may not see
 	hidepid bool  // /proc shows our own processes only
 	procs   map[int]*process

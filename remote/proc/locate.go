@@ -48,6 +48,8 @@ func (c *Config) locate(f facts) (spot, error) {
 	}
 	roots := f.roots()
 	switch {
+	case len(roots) == 0 && c.Workers == ByName && len(f.held) > 0: // it was asked as another user, perhaps
+		return spot{}, c.ambiguous(f, "the pid command prints no process id", true)
 	case len(roots) == 0:
 		return c.locateDeaf(f), nil
 	case c.Target == Named:
@@ -76,6 +78,7 @@ func (c *Config) narrow(f *facts) {
 
 // serving counts those as listening who serve without the port being theirs.
 func (c *Config) serving(f *facts) {
+	f.held = slices.Clone(f.listen)
 	switch c.Workers {
 	case Children:
 		for _, p := range f.all() {
@@ -220,7 +223,7 @@ func (c *Config) ambiguous(f facts, why string, passing bool) *AmbiguousError {
 
 // says is what each source says, for people.
 func (c *Config) says(f facts) []string {
-	list := []string{fmt.Sprintf("port %d: %s", c.Port, f.describe(f.listen))}
+	list := []string{fmt.Sprintf("port %d: %s", c.Port, f.describe(f.held))}
 	if c.Unit != "" {
 		list = append(list, fmt.Sprintf("unit %s: %s, main %s", c.Unit,
 			orElse(f.unit.props["ActiveState"], "not known"), f.describe([]int{f.unit.main})))

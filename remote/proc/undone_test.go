@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"errors"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -11,19 +13,21 @@ import (
 func TestACommandThatHangsIsEndedByTheUndo(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	h.cfg.Method, h.cfg.Command = Command, []string{"sh", "-c", `sleep 4; kill -HUP $(cat pid)`}
+	h.cfg.Method, h.cfg.Command = Command, []string{"sh", "-c", `echo $$ >asks; sleep 100; kill -HUP $(cat pid)`}
 	h.cfg.Timeout = time.Second
 	a := h.up("v1", "")
 	h.release("v2", "")
 	h.flip("v2")
 	wantCode(t, a.Reload(t.Context(), "v2"), "FD-TAKEOVER-HUNG")
 	h.flip("v1")
-	old := h.pid()
 	must(t, a.Restore(t.Context(), "v1"))
-	time.Sleep(4 * time.Second)
-	if h.pid() != old || h.version() != "v1" {
-		t.Errorf("pid %d, was %d; version %q", h.pid(), old, h.version())
+	text, err := os.ReadFile(h.path("asks"))
+	must(t, err)
+	pid := strings.TrimSpace(string(text))
+	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+		t.Errorf("the command still runs: %s", stat)
 	}
+	wantAlone(t, h, a, "v1")
 }
 
 // mute gives so many answers, and then none.
