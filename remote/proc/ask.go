@@ -16,6 +16,7 @@ const (
 // show it.
 type asking struct {
 	want    string
+	need    int // answers in a row; default askRise
 	probe   func(context.Context) (string, error)
 	timeout time.Duration
 	first   time.Duration // when it was first needed
@@ -44,7 +45,7 @@ func (k *asking) again(ctx context.Context, at time.Duration) Verdict {
 
 // rise is true after enough right answers in a row.
 func (k *asking) rise(ctx context.Context) bool {
-	for row, strays := 0, 0; row < askRise; {
+	for row, strays := 0, 0; row < orElse(k.need, askRise); {
 		switch right, answered := k.ask(ctx); {
 		case right:
 			row, k.wrong = row+1, 0
@@ -70,17 +71,28 @@ func (k *asking) ask(ctx context.Context) (right, answered bool) {
 	return err == nil && (rev == adopted || hasWord(said, rev)), err == nil
 }
 
-// told asks the app which release it is, where its processes do not show it.
+// told asks the app which release it is, where its processes do not show it: as often as
+// it has workers, which all have to say the same.
 func (a *App) told(ctx context.Context, f facts, s spot, r Running) Running {
 	if r.Release != none || s.deaf || a.cfg.VersionProbe == nil || !a.cfg.foreign(s.main) {
 		return r
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	if said, err := a.cfg.VersionProbe(ctx); err == nil {
-		r.Release = orElse(f.revised(said), none)
+	said := map[string]bool{}
+	for range max(1, len(a.cfg.workers(f))) {
+		text, err := a.heardOnce(ctx)
+		r.Release = orElse(f.revised(text), none)
+		if said[r.Release] = true; err != nil || r.Release == none || len(said) > 1 {
+			r.Release = none
+			break
+		}
 	}
 	return r
+}
+
+func (a *App) heardOnce(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return a.cfg.VersionProbe(ctx)
 }
 
 // revised is the release whose revision stands in text: that of current, or else the

@@ -92,10 +92,14 @@ func (a *App) checkProof(f facts, s spot) error {
 		return newError("proof", "FD-PROOF-IMPOSSIBLE", "use an SSH user that the app runs as, or reload.preset = \"systemd-restart\"",
 			"the SSH user may not see when pid %d executes itself anew", p.pid)
 	}
-	if p == nil || a.cfg.VersionProbe != nil || len(f.traces(p)) > 0 {
+	if p == nil || a.cfg.VersionProbe != nil {
 		return nil
 	}
 	switch {
+	case a.cfg.copies(f, p):
+		return newError("proof", "FD-PROOF-IMPOSSIBLE", "set health.version_path",
+			"the workers of pid %d are copies of it: their directory does not tell what code they have", p.pid)
+	case len(f.traces(p)) > 0:
 	case p.ino == "":
 		return newError("proof", "FD-PROOF-IMPOSSIBLE", "set health.version_path, or reload.sudo = true with `stat` and `ls` in sudoers",
 			"the SSH user may not see which program pid %d runs", p.pid)
@@ -104,6 +108,14 @@ func (a *App) checkProof(f facts, s spot) error {
 			"pid %d runs %s, and neither its directory nor an open file tells the release", p.pid, p.exe)
 	}
 	return nil
+}
+
+// copies is true for workers that a master which stays makes of itself: it may change its
+// directory and still hand on code that it read before, as gunicorn does with --preload.
+func (c *Config) copies(f facts, main *process) bool {
+	stays := c.Method != Restart && (c.Kind == MasterWorker || c.Kind == AnyKind)
+	below := func(p *process) bool { return p.ppid == main.pid && sameProgram(p, main) }
+	return stays && len(f.native(main)) == 0 && f.listens(main) && slices.ContainsFunc(f.listeners(), below)
 }
 
 func (a *App) checkStart(ctx context.Context, s spot) error {

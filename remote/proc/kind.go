@@ -77,7 +77,7 @@ func (c *Config) workers(f facts) []*process {
 // release is the one that all workers run, "?" when that cannot be told.
 func (c *Config) release(f facts, main *process) string {
 	list := c.workers(f)
-	if len(list) == 0 || c.Kind != MasterWorker {
+	if len(list) == 0 || c.Kind != MasterWorker && !c.Several {
 		return f.releaseOf(main)
 	}
 	id := f.releaseOf(list[0])

@@ -185,7 +185,7 @@ func (w *watch) judgeOld(f facts, old, fresh []*process, at time.Duration) Verdi
 	case len(fresh) > 0 && len(old) < len(w.before.serving) && w.how.Kind != ChildTakeover:
 		return w.late(at, Partial)
 	case len(w.born) > 0:
-		return w.late(at, w.lateBirth(f))
+		return w.late(at, w.lateBirth(f, fresh))
 	case w.commandFailed(f) && at >= afterDeath:
 		return Refused
 	case len(w.dead) > 0 && at-w.lastSeen >= afterDeath:
@@ -234,11 +234,14 @@ func (w *watch) commandFailed(f facts) bool {
 
 // lateBirth: one that the pid file or systemd takes for the main process already
 // did take over, beside the old one.
-func (w *watch) lateBirth(f facts) Verdict {
+func (w *watch) lateBirth(f facts, fresh []*process) Verdict {
+	switch {
+	case len(w.how.Steps) > 0 && f.allRun(fresh, w.want) == no:
+		return Wrong
+	case len(w.how.Steps) > 0: // the new one is named long before the old one ends
+		return Hung
+	}
 	for k := range w.born {
-		if len(w.how.Steps) > 0 {
-			break // it names the new one long before the old one ends
-		}
 		if k.pid == f.pidfile || k.pid == f.unit.main {
 			return Stalled
 		}
