@@ -92,7 +92,11 @@ func (h *host) Flip(ctx context.Context, id string) error {
 }
 
 func (h *host) Prune(ctx context.Context, protect []string) error {
-	return h.site.Prune(ctx, slices.DeleteFunc(protect, func(id string) bool { return id == site.Unmanaged }))
+	used, err := h.InUse(ctx)
+	if err != nil {
+		return err
+	}
+	return h.site.Prune(ctx, slices.DeleteFunc(append(used, protect...), func(id string) bool { return id == site.Unmanaged }))
 }
 
 // Stage keeps what was found, sends the artifact where the release is its own, and

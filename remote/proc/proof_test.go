@@ -101,6 +101,24 @@ func TestADanceThatBringsAnotherReleaseSaysSo(t *testing.T) {
 	must(t, a.Restore(t.Context(), "v1"))
 }
 
+// A master that stays is in the release that it was started from, for ever.
+func TestAReleaseIsInUseWhileAnyProcessIsInIt(t *testing.T) {
+	t.Parallel()
+	h := kindHost(t, "prefork", func(c *Config) { c.Kind = MasterWorker })
+	a := h.up("v1", "")
+	for _, id := range []string{"v2", "v3"} {
+		h.release(id, "")
+		h.flip(id)
+		must(t, a.Reload(t.Context(), id))
+		must(t, a.Settled(t.Context(), id))
+	}
+	got, err := a.InUse(t.Context())
+	must(t, err)
+	if want := []string{"v1", "v3"}; !slices.Equal(got, want) {
+		t.Errorf("in use %v, want %v", got, want)
+	}
+}
+
 // It is to end: that it has no handler is no fault.
 func TestAnAppThatIsReplacedByAnotherNeedsNoHandler(t *testing.T) {
 	deaf := &process{pid: 10, uid: 0, exe: "/usr/bin/node"}

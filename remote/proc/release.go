@@ -1,6 +1,8 @@
 package proc
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -85,6 +87,23 @@ func (f *facts) allRun(list []*process, id string) answer {
 		}
 	}
 	return sum
+}
+
+// InUse are the releases whose program some process runs, or that it stands in or has a
+// file of: a master that stays may be in one that was replaced long ago.
+func (a *App) InUse(ctx context.Context) ([]string, error) {
+	f, err := a.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("processes: %w", err)
+	}
+	var ids []string
+	for _, p := range f.all() {
+		if p.alive() {
+			ids = slices.Concat(ids, f.native(p), p.in)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 // runs tells whether those who serve run release id.
