@@ -27,10 +27,8 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	program = filepath.Join(dir, "app")
-	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", program, "./testdata/app")
-	if out, err := build.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("building the test app: %v\n%s", err, out))
+	if program, err = build(dir, "app"); err != nil {
+		panic(err)
 	}
 	flag.Parse()
 	flag.Set("test.parallel", "6") // they mostly wait
@@ -41,6 +39,16 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// build makes a program of testdata in a directory.
+func build(dir, name string) (string, error) {
+	path := filepath.Join(dir, name)
+	out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, "./testdata/"+name).CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("building %s: %w\n%s", name, err, out)
+	}
+	return path, err
 }
 
 // local runs scripts on this machine.

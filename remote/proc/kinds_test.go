@@ -3,34 +3,18 @@ package proc
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-var kindsProgram = sync.OnceValues(func() (string, error) { return build("kinds") })
-
-func build(name string) (string, error) {
-	path := filepath.Join(filepath.Dir(program), name)
-	out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, "./testdata/"+name).CombinedOutput()
-	if err != nil {
-		os.Stderr.Write(out)
-	}
-	return path, err
-}
 
 // kindHost has an app of a kind in it, taken over as the preset of that kind does.
 func kindHost(t *testing.T, as string, set func(c *Config)) *host {
 	t.Helper()
 	h := newHost(t)
-	path, err := kindsProgram()
-	must(t, err)
-	h.program = path
 	h.cfg.Signal, h.cfg.Settle = "USR2", time.Second
 	h.cfg.Start = append([]string{"sh", "-c", `exec "$@" >>log 2>&1`, "sh"}, h.kindArgv(as)...)
 	h.cfg.Timeout = 30 * time.Second
@@ -278,7 +262,7 @@ func TestACheckThatFailsKeepsTheSignalBack(t *testing.T) {
 func TestAProgramThatKnowsNoSignalsIsSentNone(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	path, err := build("plain")
+	path, err := build(filepath.Dir(program), "plain")
 	must(t, err)
 	h.program = path
 	h.cfg.Start = []string{h.path("current/app"), "-addr", h.addr(), "-pidfile", h.path("pid")}

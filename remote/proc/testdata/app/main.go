@@ -1,17 +1,26 @@
-// Command app hands its listener over to a child on SIGHUP, as programs built on
-// tableflip do: the child says through a pipe that it is ready, then the parent
-// stops listening, finishes and ends. The file `mode` beside the program tells how
-// it misbehaves.
+// Command app takes a release over in one of the ways that systems have, as -as says:
+//
+//	handover   to a child on HUP, as programs built on tableflip do (handover.go)
+//	prefork    a master that stays; workers that listen are replaced on USR2, as gunicorn's
+//	cluster    the same, but only the master listens, as node's
+//	parent     the same, but only the workers listen, as HAProxy's
+//	exec       the process executes itself anew on USR2, as puma
+//	dance      USR2: a new master beside the old; WINCH: no workers; HUP: workers again; QUIT: ends
+//	reuseport  it listens beside others and ends on TERM
+//
+// The file `mode` beside the program tells how a release misbehaves: crash, hang, half
+// (one old worker stays), deaf (USR2 does nothing), and what handover.go knows.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,45 +28,43 @@ import (
 )
 
 var (
+	as      = flag.String("as", "handover", "kind")
 	addr    = flag.String("addr", "", "address to listen on")
-	pidfile = flag.String("pidfile", "", "written once ready")
+	pidfile = flag.String("pidfile", "", "written once ready, by the main process")
 	program = flag.String("exec", "", "program that takes over")
 	drain   = flag.Duration("drain", 200*time.Millisecond, "how long the last requests take")
+	count   = flag.Int("workers", 2, "how many")
+	worker  = flag.Bool("worker", false, "set for workers")
 )
 
 func main() {
 	flag.Parse()
-	mode := modes()
-	hups := make(chan os.Signal, 1)
-	switch {
-	case mode["ignore"]:
-		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
-	case mode["sigign"]:
-		signal.Ignore(syscall.SIGHUP)
-	case !mode["unhandled"]:
-		signal.Notify(hups, syscall.SIGHUP)
+	own := modes()
+	if *as == "handover" {
+		handOver(own)
+		return
 	}
-	if mode["crash"] {
-		fmt.Println("cannot read \x1b[31mconfig\x1b[0m: no such key")
-		time.Sleep(delay(mode))
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGQUIT, syscall.SIGTERM)
+	if own["crash"] && (*worker || *as == "exec" || *as == "reuseport") {
+		fmt.Println("no such table")
+		time.Sleep(400 * time.Millisecond)
 		os.Exit(1)
 	}
-	ln := listen()
-	if mode["hang"] {
-		fmt.Println("waiting for the database")
-		select {}
-	}
-	if mode["slow"] && inherited() {
-		time.Sleep(2 * time.Second)
-	}
-	ready(mode)
-	go serve(ln)
-	for range hups {
-		if upgrade(ln) == nil {
-			ln.Close()
-			time.Sleep(*drain)
-			return
+	switch {
+	case *worker:
+		work(signals)
+	case *as == "exec":
+		anew(signals)
+	case *as == "reuseport":
+		serve(listen(), own)
+		await(signals, syscall.SIGTERM)
+	default:
+		m := &master{own: own}
+		if *as != "parent" {
+			m.ln = listen()
 		}
+		m.run(signals)
 	}
 }
 
@@ -71,79 +78,86 @@ func modes() map[string]bool {
 	return set
 }
 
-func delay(mode map[string]bool) time.Duration {
-	if mode["slowly"] {
-		return 600 * time.Millisecond
+func version() string {
+	if v := os.Getenv("APP_VERSION_FILE"); v != "" {
+		text, _ := os.ReadFile(v)
+		return string(text)
 	}
-	return 0
+	exe, _ := os.Executable()
+	return filepath.Base(filepath.Dir(exe))
 }
 
-func inherited() bool { return os.Getenv("APP_CHILD") == "1" }
+func inherited() bool { return os.Getenv("APP_FD") != "" }
 
+// listen takes the socket that was handed over, or binds one, that others may share
+// where that is right.
 func listen() net.Listener {
-	if !inherited() {
-		ln, err := net.Listen("tcp", *addr)
+	if inherited() {
+		ln, err := net.FileListener(os.NewFile(3, "listener"))
 		check(err)
 		return ln
 	}
-	ln, err := net.FileListener(os.NewFile(3, "listener"))
+	lc := net.ListenConfig{}
+	if *as != "handover" {
+		lc.Control = func(_, _ string, c syscall.RawConn) error {
+			return c.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, 0xf, 1) })
+		}
+	}
+	ln, err := lc.Listen(context.Background(), "tcp", *addr)
 	check(err)
 	return ln
 }
 
-func ready(mode map[string]bool) {
+func serve(ln net.Listener, own map[string]bool) {
+	if own["hang"] {
+		return
+	}
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprintln(c, version())
+			c.Close()
+		}
+	}()
+}
+
+func await(signals chan os.Signal, want ...os.Signal) {
+	for s := range signals {
+		if slices.Contains(want, s) {
+			return
+		}
+	}
+}
+
+func work(signals chan os.Signal) {
+	if *as != "cluster" {
+		serve(listen(), modes())
+	}
+	await(signals, syscall.SIGTERM, syscall.SIGQUIT)
+}
+
+func anew(signals chan os.Signal) {
+	ln := listen()
+	note()
+	serve(ln, modes())
+	await(signals, syscall.SIGUSR2)
+	if modes()["deaf"] {
+		select {}
+	}
+	f, err := ln.(*net.TCPListener).File()
+	check(err)
+	check(syscall.Dup3(int(f.Fd()), 3, 0))
+	check(syscall.Exec(*program, os.Args, append(os.Environ(), "APP_FD=1")))
+}
+
+func note() {
 	if *pidfile != "" {
 		check(os.WriteFile(*pidfile+".new", []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644))
 		check(os.Rename(*pidfile+".new", *pidfile))
 	}
-	if inherited() {
-		pipe := os.NewFile(4, "ready")
-		pipe.Write([]byte{1})
-		pipe.Close()
-	}
-	if mode["late"] {
-		time.AfterFunc(900*time.Millisecond, func() { fmt.Println("out of memory"); os.Exit(2) })
-	}
-}
-
-func serve(ln net.Listener) {
-	exe, _ := os.Executable()
-	version := filepath.Base(filepath.Dir(exe))
-	if v := os.Getenv("APP_VERSION_FILE"); v != "" {
-		text, _ := os.ReadFile(v)
-		version = string(text)
-	}
-	for {
-		c, err := ln.Accept()
-		if err != nil {
-			return
-		}
-		fmt.Fprintf(c, "%s\n", version)
-		c.Close()
-	}
-}
-
-// upgrade returns nil once the child is ready; a child that ends before is waited for.
-func upgrade(ln net.Listener) error {
-	f, err := ln.(*net.TCPListener).File()
-	check(err)
-	defer f.Close()
-	r, w, err := os.Pipe()
-	check(err)
-	cmd := exec.Command(*program, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), "APP_CHILD=1")
-	cmd.ExtraFiles = []*os.File{f, w}
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	w.Close()
-	defer r.Close()
-	n, _ := r.Read(make([]byte, 1))
-	if n == 1 {
-		return nil
-	}
-	return cmd.Wait()
 }
 
 func check(err error) {
