@@ -36,10 +36,11 @@ func (f *facts) others(main *process) (list []*process) {
 }
 
 // isUnderWay is true when another run has asked for release id already. It is not asked
-// for once more: some systems make two apps of that.
+// for once more: some systems make two apps of that. Of any kind, it may be a master with
+// its workers.
 func (a *App) isUnderWay(f facts, id string) bool {
 	before := a.cfg.begun(f)
-	if before == nil || !before.brings(f, id) {
+	if before == nil || a.cfg.Kind == AnyKind || !before.brings(f, id) {
 		return false
 	}
 	a.remember(f, spot{main: before.main}, nil)

@@ -139,3 +139,14 @@ func TestWhatAnEarlierRunAskedForIsNotAskedForAgain(t *testing.T) {
 	}
 	wantAlone(t, h, a, "v2")
 }
+
+func TestAMasterWithItsWorkersIsNoTakeover(t *testing.T) {
+	for kind, want := range map[Kind]bool{ChildTakeover: true, SamePID: true, AnyKind: false, MasterWorker: false, ReplaceAll: false} {
+		cfg := testConfig()
+		cfg.Kind = kind
+		f := look(t, cfg, "listen 10\nlisten 20\n"+old+child)
+		if got := New(*cfg, nil).isUnderWay(f, "v2"); got != want {
+			t.Errorf("%q: %v, want %v", kind, got, want)
+		}
+	}
+}
