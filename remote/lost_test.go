@@ -48,6 +48,21 @@ func TestALostConnectionLeavesTheOutcomeUnknown(t *testing.T) {
 	}
 }
 
+// The machine answers, its disk or its sudo does not.
+func TestAScriptThatHangsIsGivenUp(t *testing.T) {
+	c := remotetest.Start(t).Config()
+	c.CallTimeout = 300 * time.Millisecond
+	m := remotetest.Machine(t, c)
+	_, err := m.Run(t.Context(), "sleep 2")
+	var unknown *remote.UnknownError
+	if !errors.As(err, &unknown) || code(err) != "FD-SSH-LOST" || err.Error() != "run: no answer for 300ms" {
+		t.Errorf("got %v", err)
+	}
+	if out, err := m.Run(remote.Patient(t.Context(), 10*time.Second), "sleep 1; echo done"); err != nil || string(out) != "done\n" {
+		t.Errorf("a call that may take its time: %q, %v", out, err)
+	}
+}
+
 func TestAPeerThatGoesMuteIsGivenUp(t *testing.T) {
 	r := remotetest.Misbehave(t, remotetest.Manners{Mute: true})
 	begin := time.Now()

@@ -28,6 +28,8 @@ type Config struct {
 	KeepAlive       time.Duration // 5 s
 	KeepAliveMisses int           // silent intervals until the connection counts as lost; 3
 
+	CallTimeout time.Duration // for the answer of a script; 1 min. See Patient
+
 	MaxOutput int   // bytes of stdout and of stderr kept, half of the head, half of the tail; 128 KiB
 	Gate      *Gate // bounds handshakes at once; default: one for the whole process
 }
@@ -39,6 +41,7 @@ func (c Config) withDefaults() Config {
 	c.ConnectTimeout = or(c.ConnectTimeout, 10*time.Second)
 	c.KeepAlive = or(c.KeepAlive, 5*time.Second)
 	c.KeepAliveMisses = or(c.KeepAliveMisses, 3)
+	c.CallTimeout = or(c.CallTimeout, time.Minute)
 	c.MaxOutput = or(c.MaxOutput, 128<<10)
 	if c.Gate == nil {
 		c.Gate = defaultGate

@@ -86,6 +86,6 @@ func (s *Site) Prune(ctx context.Context, protect []string) error {
 			return err
 		}
 	}
-	_, err := s.run(ctx, pruneScript, vars{"protect": strings.Join(protect, " ")})
+	_, err := s.thorough(ctx, pruneScript, vars{"protect": strings.Join(protect, " ")})
 	return err
 }

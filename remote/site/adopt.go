@@ -50,7 +50,7 @@ func (s *Site) Find(ctx context.Context, p Program) (Find, error) {
 	if p.Interpreted {
 		return Find{Why: fmt.Sprintf("pid %d runs %s, an interpreter: what it runs cannot be told", p.PID, p.Exe)}, nil
 	}
-	out, err := s.run(ctx, keptLib+findScript, vars{"pid": strconv.Itoa(p.PID), "exe": p.Exe, "sign": p.Sign})
+	out, err := s.thorough(ctx, keptLib+findScript, vars{"pid": strconv.Itoa(p.PID), "exe": p.Exe, "sign": p.Sign})
 	if err != nil {
 		return Find{}, err
 	}
@@ -96,7 +96,7 @@ func (s *Site) Adopt(ctx context.Context, f Find) error {
 	if err := checkID(f.ID); err != nil {
 		return err
 	}
-	out, err := s.run(ctx, keptLib+adoptScript, vars{"id": f.ID, "kind": f.Kind, "source": f.Source, "link": f.Link,
+	out, err := s.thorough(ctx, keptLib+adoptScript, vars{"id": f.ID, "kind": f.Kind, "source": f.Source, "link": f.Link,
 		"via": f.Via, "sign": f.Sign, "hash": f.Hash, "size": strconv.FormatInt(f.Bytes, 10)})
 	if err == nil && string(out) != "adopted\n" {
 		err = fmt.Errorf("adopt: the host answered %.100q", out)

@@ -8,7 +8,7 @@ func (s *Site) Has(ctx context.Context, id string) (bool, error) {
 	if err := checkID(id); err != nil {
 		return false, err
 	}
-	out, err := s.run(ctx, `cd -P -- "$path" 2>/dev/null || exit 0
+	out, err := s.thorough(ctx, `cd -P -- "$path" 2>/dev/null || exit 0
 r=releases/$id
 [ ! -L "$r" ] && runnable "$r/$entry" || exit 0
 if [ -f "$r/.flipdeploy-release" ]; then echo yes; exit 0; fi

@@ -12,8 +12,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"al.essio.dev/pkg/shellescape"
+
+	"github.com/flipdeploy/flipdeploy/remote"
 )
 
 // A Machine runs scripts on the host.
@@ -91,6 +94,11 @@ func (s *Site) script(body string, more vars) string {
 func (s *Site) run(ctx context.Context, body string, more vars) ([]byte, error) {
 	out, err := s.m.Run(ctx, s.script(body, more))
 	return out, s.explain(err)
+}
+
+// thorough is run for a script that reads, copies or removes whole releases.
+func (s *Site) thorough(ctx context.Context, body string, more vars) ([]byte, error) {
+	return s.run(remote.Patient(ctx, 10*time.Minute), body, more)
 }
 
 var releaseID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)

@@ -23,7 +23,7 @@ func (s *Site) Stage(ctx context.Context, id string, a *Artifact, progress func(
 		return 0, err
 	}
 	v := vars{"id": id, "hash": a.SHA256, "size": strconv.FormatInt(a.Size, 10), "kind": string(a.Kind)}
-	out, err := s.run(ctx, haveScript, v)
+	out, err := s.thorough(ctx, haveScript, v)
 	if err != nil || string(out) == "have\n" {
 		return 0, err
 	}
