@@ -10,6 +10,7 @@ const (
 	askRise    = 5 // answers in a row
 	askStrays  = 2 // others that may come between: a last connection of the old process
 	askTimeout = 2 * time.Second
+	strayFor   = 3 * time.Second
 )
 
 // An asking proves a release by the app's own words, where its process does not
@@ -21,9 +22,11 @@ type asking struct {
 	timeout time.Duration
 	first   time.Duration // when it was first needed
 	wrong   int           // other answers in a row
+	wrongAt time.Duration // since when
 }
 
-// again asks, each time on a fresh connection. Wrong takes as many answers as taken.
+// again asks, each time on a fresh connection. Wrong takes as many answers as taken, and
+// that they last: old workers that drain may still give them.
 func (k *asking) again(ctx context.Context, at time.Duration) Verdict {
 	if k.first == never {
 		k.first = at
@@ -35,9 +38,12 @@ func (k *asking) again(ctx context.Context, at time.Duration) Verdict {
 		return Stalled
 	case k.rise(ctx):
 		return taken
-	case k.wrong >= askRise:
+	case k.wrong <= 1:
+		k.wrongAt = at
+	case k.wrong >= askRise && at-k.wrongAt >= strayFor:
 		return Wrong
-	case at >= k.timeout:
+	}
+	if at >= k.timeout {
 		return Stalled
 	}
 	return waiting

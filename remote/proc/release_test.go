@@ -125,3 +125,17 @@ func TestAVersionIsProvenByAnswersInARow(t *testing.T) {
 		}
 	}
 }
+
+// Old workers that drain answer for a moment after the command has ended.
+func TestAWrongVersionHasToLast(t *testing.T) {
+	k := &asking{want: "r2-0123abcd", timeout: time.Minute, first: never, probe: func(context.Context) (string, error) { return "r1", nil }}
+	for at := time.Duration(0); at <= strayFor; at += 200 * time.Millisecond {
+		want := waiting
+		if at >= strayFor {
+			want = Wrong
+		}
+		if got := k.again(t.Context(), 20*time.Second+at); got != want {
+			t.Errorf("at %v: verdict %q, want %q", at, got, want)
+		}
+	}
+}
