@@ -11,7 +11,7 @@ var signalBits = map[string]uint{"HUP": 1, "INT": 2, "QUIT": 3, "USR1": 10, "USR
 // heard tells that a signal would be lost or fatal, before it is sent. Of Go's
 // programs the kernel knows only that they catch everything.
 func (a *App) heard(ctx context.Context, main *process) error {
-	if len(a.cfg.Steps) > 0 && a.cfg.Steps[0].Start {
+	if a.cfg.startsBeside() {
 		return nil // the signal is to end it, once another serves
 	}
 	n := signalBits[a.cfg.Signal]

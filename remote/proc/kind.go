@@ -117,3 +117,6 @@ func (c *Config) foreign(p *process) bool { return c.Foreign || interpreted(p) }
 
 // canStart is true where the inventory says how to start the app.
 func (c *Config) canStart() bool { return len(c.Start) > 0 || c.Unit != "" }
+
+// startsBeside is true for a takeover that begins with another app beside the first.
+func (c *Config) startsBeside() bool { return len(c.Steps) > 0 && c.Steps[0].Start }

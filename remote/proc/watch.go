@@ -196,6 +196,8 @@ func (w *watch) judgeOld(f facts, old, fresh []*process, at time.Duration) Verdi
 		return w.late(at, Refused)
 	case w.how.Kind == MasterWorker && w.before.constant(old):
 		return w.late(at, Stalled) // its workers have ended
+	case w.kind == reload && w.how.startsBeside() && at >= patience:
+		return Refused // it was started, and ended before anybody saw it
 	case !f.unit.busy() && (at >= patience || w.reloadFailed(f) && at >= afterDeath):
 		return Ignored
 	}

@@ -156,6 +156,7 @@ func TestVerdictsByKind(t *testing.T) {
 		{"an interpreter executes itself anew", Config{Kind: SamePID}, listens + image, []sight{
 			{100 * ms, listens + image, waiting}, {200 * ms, listens + anew, taken}}},
 		{"it is asked whether it answers", Config{Kind: SamePID, Foreign: true}, listens + image, []sight{{200 * ms, listens + anew, unproven}}},
+		{"a second app is started beside it, and is never seen", Config{Steps: secondFirst}, listens + old, []sight{{9 * time.Second, listens + old, waiting}, {10 * time.Second, listens + old, Refused}}},
 		{"it is asked in vain", Config{Kind: SamePID}, listens + image, []sight{{10 * time.Second, listens + image, Ignored}}},
 		{"what serves meanwhile is not it", Config{Kind: SamePID, Alone: true}, listens + old, []sight{
 			{5 * time.Second, listens + old + temp, waiting}, {6 * time.Second, listens + oldExec + temp, waiting}, {13 * time.Second, listens + oldExec, taken}}},
