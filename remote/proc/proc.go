@@ -54,7 +54,7 @@ type Config struct {
 	Target  Target
 	Workers Workers
 	Foreign bool   // the program that runs is not the release's own
-	Alone   bool   // nothing else may listen when it is done
+	Alone   bool   // nothing else may listen when it is done; of a master's workers, one
 	Several bool   // several may listen side by side
 	Steps   []Step // a dance instead of one signal
 	Back    []Step // what undoes a dance that was not finished

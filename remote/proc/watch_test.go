@@ -128,6 +128,7 @@ func TestVerdictsByKind(t *testing.T) {
 		image = "proc 10 1 100 S 7 70\nexe 10 /usr/bin/ruby\nino 10 9:9\nin 10 v1\n"
 		anew  = "proc 10 1 100 S 7 71\nexe 10 /usr/bin/ruby\nino 10 9:9\nin 10 v2\n"
 		temp  = "proc 20 10 200 S 0\nino 20 1:2\nlisten 20\n"
+		pair  = fresh + "proc 21 10 201 S 0\nino 21 1:2\nlisten 21\n"
 	)
 	dies := func(pid string) string { return strings.ReplaceAll(fresh, "20", pid) }
 	for _, c := range []struct {
@@ -157,6 +158,8 @@ func TestVerdictsByKind(t *testing.T) {
 			{100 * ms, listens + image, waiting}, {200 * ms, listens + anew, taken}}},
 		{"it is asked whether it answers", Config{Kind: SamePID, Foreign: true}, listens + image, []sight{{200 * ms, listens + anew, unproven}}},
 		{"a second app is started beside it, and is never seen", Config{Steps: secondFirst}, listens + old, []sight{{9 * time.Second, listens + old, waiting}, {10 * time.Second, listens + old, Refused}}},
+		{"a master with one worker starts two", Config{Kind: MasterWorker, Alone: true}, listens + old + work, []sight{
+			{100 * ms, listens + old + pair, waiting}, {700 * ms, listens + old + pair, waiting}, {4 * time.Second, listens + old + pair, Split}}},
 		{"it is asked in vain", Config{Kind: SamePID}, listens + image, []sight{{10 * time.Second, listens + image, Ignored}}},
 		{"what serves meanwhile is not it", Config{Kind: SamePID, Alone: true}, listens + old, []sight{
 			{5 * time.Second, listens + old + temp, waiting}, {6 * time.Second, listens + oldExec + temp, waiting}, {13 * time.Second, listens + oldExec, taken}}},
