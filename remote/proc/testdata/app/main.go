@@ -51,6 +51,9 @@ func main() {
 		time.Sleep(400 * time.Millisecond)
 		os.Exit(1)
 	}
+	if own["late"] && *worker {
+		time.AfterFunc(900*time.Millisecond, func() { fmt.Println("out of memory"); os.Exit(2) })
+	}
 	switch {
 	case *worker:
 		work(signals)
