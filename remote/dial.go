@@ -23,12 +23,38 @@ func (m *Machine) DialContext(ctx context.Context, network, addr string) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	ch, reqs, err := l.openChannel(ctx, kind, payload, func() {})
+	ch, err := l.dial(ctx, kind, payload)
 	if err != nil {
 		return nil, m.notDialled(addr, err)
 	}
-	l.spawn(func() { ssh.DiscardRequests(reqs) })
 	return newTunnel(ctx, l, ch, network, addr), nil
+}
+
+// passage is the way to a machine behind this one, open until it is closed. Nothing is
+// run here: many a bastion lets nobody do more than pass.
+func (m *Machine) passage(ctx context.Context, addr string) (net.Conn, error) {
+	kind, payload, err := dialRequest("tcp", addr)
+	if err != nil {
+		return nil, m.notDialled(addr, err)
+	}
+	l, err := m.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.conn.eager.Store(true)
+	ch, err := l.dial(ctx, kind, payload)
+	if err != nil {
+		return nil, m.notDialled(addr, err)
+	}
+	return newTunnel(context.WithoutCancel(ctx), l, ch, "tcp", addr), nil
+}
+
+func (l *link) dial(ctx context.Context, kind string, payload []byte) (ssh.Channel, error) {
+	ch, reqs, err := l.openChannel(ctx, kind, payload, func() {})
+	if err == nil {
+		l.spawn(func() { ssh.DiscardRequests(reqs) })
+	}
+	return ch, err
 }
 
 // warm is a connection that has seen a session: sshd switches Nagle off only

@@ -153,6 +153,7 @@ func (l *link) drop(ch ssh.Channel) {
 type wire struct {
 	net.Conn
 	received atomic.Int64
+	eager    atomic.Bool // others' connections are carried: no session has sshd send at once
 
 	mu    sync.Mutex
 	first []byte // what was said before the handshake, at most 255 bytes
@@ -167,7 +168,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if total <= 512 {
 		w.remember(p[:n])
 	}
-	if total <= 64<<10 {
+	if total <= 64<<10 || w.eager.Load() {
 		quickAck(w.Conn)
 	}
 	return n, err

@@ -70,7 +70,6 @@ func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
 	_, err = Parse([]byte(all), "example")
 	want := strings.TrimSpace(`
 example:68:1: health.command: a health command is not yet supported (leave it out; kind is "http" or "tcp")
-example:88:1: ssh.jump: a jump host is not yet supported (run flipdeploy where the hosts can be reached, and leave it out)
 example:103:1: lb[0].config: is nginx's: this balancer is HAProxy (leave it out)
 example:123:1: host[1].zone: a zone is not yet supported (leave it out; labels may hold it)`)
 	if err == nil || !sameButLines(err.Error(), want) {

@@ -100,9 +100,9 @@ type SSH struct {
 
 // A Jump is one machine that a connection goes through.
 type Jump struct {
-	User string // "" is the user of the machine behind
+	User string // "" is the user of the machine behind; with SSH.Config, what that says
 	Host string
-	Port int
+	Port int // 0 is 22, or what SSH.Config says
 }
 
 // A State is where lease, fence, marks and journal are kept.
@@ -111,7 +111,8 @@ type State struct {
 	Store string // "" is Dir
 }
 
-// A Machine is reached over SSH; nothing in it is left to look up.
+// A Machine is reached over SSH. With SSH.Config, what the inventory does not say is
+// left to ~/.ssh/config: "", 0 or nil here.
 type Machine struct {
 	Name          string
 	Address       string // an IP address without brackets, or a host name
@@ -119,6 +120,7 @@ type Machine struct {
 	User          string
 	IdentityFiles []string
 	KnownHosts    []string
+	Jump          []Jump // empty: reached directly, or as SSH.Config says
 	Sudo          bool
 	Line          int // of its [[host]] or [[lb]] in the file
 }

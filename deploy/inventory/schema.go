@@ -113,6 +113,7 @@ var schema = []spec{
 	{"lb.ssh_port", number, false},
 	{"lb.ssh_identity_file", words, true},
 	{"lb.ssh_known_hosts", words, false},
+	{"lb.ssh_jump", text, false},
 	{"lb.ssh_sudo", truth, false},
 
 	{"host", tables, false},
@@ -127,6 +128,7 @@ var schema = []spec{
 	{"host.ssh_port", number, false},
 	{"host.ssh_identity_file", words, true},
 	{"host.ssh_known_hosts", words, false},
+	{"host.ssh_jump", text, false},
 	{"host.ssh_sudo", truth, false},
 }
 
