@@ -11,17 +11,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// sshd refuses the eleventh session of a connection (MaxSessions 10); two are
-// left for whoever shares the account's limits.
-const maxSessions = 8
-
 // A link is one live connection.
 type link struct {
 	name   string // of the machine
 	client *ssh.Client
 	conn   *wire
 	output int
-	slots  chan struct{}
+	slots  *slots
 
 	dead  chan struct{} // closed once the connection is given up
 	once  sync.Once
@@ -39,7 +35,7 @@ func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
 		client: c,
 		conn:   conn,
 		output: cfg.MaxOutput,
-		slots:  make(chan struct{}, maxSessions),
+		slots:  newSlots(),
 		dead:   make(chan struct{}),
 	}
 	l.spawn(l.watchEnd)

@@ -64,11 +64,15 @@ func (b *builder) app() App {
 	a := App{
 		Name:     s.str("name", "", appName),
 		Artifact: b.artifact(s),
+		SHA256:   strings.ToLower(s.str("sha256", "", sha256Sum)),
 		Entry:    s.str("entry", "", innerPath),
 		Path:     s.str("path", "", remotePath),
 		Ports:    s.ports("port", nil),
 		Keep:     s.num("keep", 5, 1, 10000),
 		RunAs:    s.str("run_as", "", userName),
+	}
+	if signers := b.locals(s, "allowed_signers", nil); len(signers) > 0 {
+		a.AllowedSigners = signers[0]
 	}
 	return a
 }

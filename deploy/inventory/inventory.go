@@ -24,11 +24,15 @@ type Inventory struct {
 type App struct {
 	Name     string
 	Artifact string // absolute path, or "": the command must name one
-	Entry    string // program inside the release; "" is the name of a single-file artifact
-	Path     string // default for the hosts
-	Ports    []int  // default for the hosts
-	Keep     int
-	RunAs    string // "" is the unit's user
+	// SHA256 is that of the artifact's bytes, of a directory that of its canonical tar;
+	// "" is not known.
+	SHA256         string
+	AllowedSigners string // file of ssh-keygen -Y; "": the artifact needs no signature
+	Entry          string // program inside the release; "" is the name of a single-file artifact
+	Path           string // default for the hosts
+	Ports          []int  // default for the hosts
+	Keep           int
+	RunAs          string // "" is the unit's user
 }
 
 // A Reload is how the running app takes a new release over. Preset is merged in.

@@ -33,6 +33,8 @@ var schema = []spec{
 	{"app", table, false},
 	{"app.name", text, false},
 	{"app.artifact", text, true},
+	{"app.sha256", text, true},
+	{"app.allowed_signers", text, false},
 	{"app.entry", text, false},
 	{"app.path", text, false},
 	{"app.port", ports, false},
