@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -99,6 +100,9 @@ func dialRequest(network, addr string) (kind string, payload []byte, err error) 
 func (m *Machine) notDialled(addr string, err error) error {
 	e := &NotStartedError{fault{Doing: "dial " + addr, Err: err, code: "FD-DIAL", machine: m.cfg.Name,
 		hint: "nothing answers at " + addr + " when asked from " + m.cfg.Name}}
+	if strings.HasPrefix(addr, "/") { // sshd says no word of why
+		e.hint += ", or its sshd forwards no sockets (AllowStreamLocalForwarding)"
+	}
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) {
 		return e
@@ -106,7 +110,7 @@ func (m *Machine) notDialled(addr string, err error) error {
 	e.Err = fmt.Errorf("%s: %s", refused.Reason, Clean(refused.Message))
 	if refused.Reason == ssh.Prohibited {
 		e.code = "FD-SSH-FORWARD"
-		e.hint = "set AllowTcpForwarding (for sockets AllowStreamLocalForwarding) to local in sshd_config on " + m.cfg.Name
+		e.hint = "set AllowTcpForwarding to local in sshd_config on " + m.cfg.Name
 	}
 	return e
 }

@@ -73,7 +73,7 @@ func TestABastionThatForwardsNothingIsTold(t *testing.T) {
 	if want := "dial " + end.HostPort() + ": administratively prohibited: open failed"; err == nil || err.Error() != want || code(err) != "FD-SSH-FORWARD" {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if want := "set AllowTcpForwarding (for sockets AllowStreamLocalForwarding) to local in sshd_config on web1"; hint(err) != want {
+	if want := "set AllowTcpForwarding to local in sshd_config on web1"; hint(err) != want {
 		t.Errorf("hint %q", hint(err))
 	}
 }

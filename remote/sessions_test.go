@@ -42,7 +42,7 @@ func TestOneSessionIsTooFewAndTold(t *testing.T) {
 	defer lock.Close()
 	began := time.Now()
 	_, err = m.Run(t.Context(), "true")
-	if want := "open a session: ssh: rejected: connect failed (open failed)"; err == nil || err.Error() != want || code(err) != "FD-SSH-CHANNEL" {
+	if want := `open a session: ssh: rejected: connect failed ("open failed")`; err == nil || err.Error() != want || code(err) != "FD-SSH-CHANNEL" {
 		t.Errorf("says %v, want %s", err, want)
 	}
 	if want := "sshd on web1 allows 1 sessions a connection, and all are held: set MaxSessions to 10, as it is without a word, or to 2 at least"; hint(err) != want {
@@ -72,17 +72,16 @@ func TestLoginShellsOfOtherKinds(t *testing.T) {
 }
 
 func TestNoForwardingIsTold(t *testing.T) {
-	for _, r := range []struct{ config, network, addr string }{
-		{"AllowTcpForwarding no", "tcp", "127.0.0.1:1"},
-		{"AllowStreamLocalForwarding no", "unix", "/run/haproxy/admin.sock"},
+	for _, r := range []struct{ config, network, addr, text, code, hint string }{
+		{"AllowTcpForwarding no", "tcp", "127.0.0.1:1", "administratively prohibited: open failed", "FD-SSH-FORWARD",
+			"set AllowTcpForwarding to local in sshd_config on web1"},
+		{"AllowStreamLocalForwarding no", "unix", "/run/socket", "connect failed: open failed", "FD-DIAL",
+			"nothing answers at /run/socket when asked from web1, or its sshd forwards no sockets (AllowStreamLocalForwarding)"},
 	} {
 		m := remotetest.Start(t, r.config).Machine(t)
 		_, err := m.DialContext(t.Context(), r.network, r.addr)
-		if want := "dial " + r.addr + ": administratively prohibited: open failed"; err == nil || err.Error() != want || code(err) != "FD-SSH-FORWARD" {
-			t.Errorf("%s: says %v, want %s", r.config, err, want)
-		}
-		if want := "set AllowTcpForwarding (for sockets AllowStreamLocalForwarding) to local in sshd_config on web1"; hint(err) != want {
-			t.Errorf("hint %q", hint(err))
+		if want := "dial " + r.addr + ": " + r.text; err == nil || err.Error() != want || code(err) != r.code || hint(err) != r.hint {
+			t.Errorf("%s: says %v, want %s; hint %q", r.config, err, want, hint(err))
 		}
 		if out, err := m.Run(t.Context(), "echo well"); err != nil || string(out) != "well\n" {
 			t.Errorf("%s: nothing else is touched by it: %q, %v", r.config, out, err)
