@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"os"
@@ -21,9 +20,10 @@ type keyAgent struct {
 // agentPatience bounds an agent that waits for a person's touch.
 const agentPatience = 20 * time.Second
 
-func dialAgent(ctx context.Context) *keyAgent {
-	path := os.Getenv("SSH_AUTH_SOCK")
-	if path == "" {
+// dialAgent reaches the agent at path, "" for that of the environment.
+func dialAgent(ctx context.Context, path string) *keyAgent {
+	path = or(path, os.Getenv("SSH_AUTH_SOCK"))
+	if path == "" || path == "none" {
 		return nil
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
@@ -66,7 +66,7 @@ func (a *keyAgent) find(public ssh.PublicKey) ssh.Signer {
 		return nil
 	}
 	for _, s := range a.signers() {
-		if bytes.Equal(s.PublicKey().Marshal(), public.Marshal()) {
+		if same(s.PublicKey(), public) {
 			return s
 		}
 	}

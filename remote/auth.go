@@ -3,15 +3,14 @@ package remote
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -32,7 +31,10 @@ var usualKeys = []string{"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"
 type offer struct {
 	signers []ssh.Signer
 	names   []string
+	more    int // keys that there was no room for
 	agent   *keyAgent
+	certs   []string // files
+	ask     func(ctx context.Context, key string) (string, error)
 }
 
 func (o *offer) close() {
@@ -41,14 +43,24 @@ func (o *offer) close() {
 	}
 }
 
-// add offers s unless enough are.
+// add offers s unless enough are, or it is already.
 func (o *offer) add(s ssh.Signer, from string) {
+	if o.has(s.PublicKey()) {
+		return
+	}
 	if len(o.signers) == maxKeys {
+		o.more++
 		return
 	}
 	o.signers = append(o.signers, modern(s))
-	o.names = append(o.names, from+" ("+fingerprint(s.PublicKey())+")")
+	o.names = append(o.names, from+" ("+fingerprint(s.PublicKey())+expired(s.PublicKey())+")")
 }
+
+func (o *offer) has(key ssh.PublicKey) bool {
+	return slices.ContainsFunc(o.signers, func(s ssh.Signer) bool { return same(s.PublicKey(), key) })
+}
+
+func same(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
 
 // modern keeps RSA keys from signing with SHA-1.
 func modern(s ssh.Signer) ssh.Signer {
@@ -90,18 +102,37 @@ var errEncrypted = errors.New("it is encrypted")
 // keys is what to offer: the environment's key alone, else the configured files,
 // else the agent's, else the usual files.
 func (c Config) keys(ctx context.Context) (*offer, error) {
-	o := &offer{}
+	o := &offer{certs: c.CertificateFiles, ask: c.Passphrase}
 	if text := os.Getenv(envKey); text != "" {
-		return o, o.addText(envKey, pemText(text))
+		return o, o.addText(ctx, envKey, pemText(text))
 	}
-	o.agent = dialAgent(ctx)
+	o.agent = dialAgent(ctx, c.Agent)
+	if c.LikeSSH {
+		return o.closeOn(o.likeSSH(ctx, c))
+	}
 	if len(c.IdentityFiles) > 0 {
-		return o.closeOn(o.addFiles(c.IdentityFiles, true))
+		return o.closeOn(o.addFiles(ctx, c.IdentityFiles, true))
 	}
 	if o.agent.addAll(o); len(o.signers) > 0 {
 		return o, nil
 	}
-	return o.closeOn(o.addFiles(usualKeys, false))
+	return o.closeOn(o.addFiles(ctx, usualKeys, false))
+}
+
+// likeSSH has the keys that somebody named go first: the agent may hold more than may
+// be offered. With IdentitiesOnly it signs for those files alone.
+func (o *offer) likeSSH(ctx context.Context, c Config) error {
+	if c.UsualFiles && !c.IdentitiesOnly {
+		o.agent.addAll(o)
+	}
+	err := o.addFiles(ctx, c.IdentityFiles, false)
+	if !c.IdentitiesOnly {
+		o.agent.addAll(o)
+	}
+	if len(o.signers) > 0 {
+		return nil
+	}
+	return err
 }
 
 func (o *offer) closeOn(err error) (*offer, error) {
@@ -113,11 +144,11 @@ func (o *offer) closeOn(err error) (*offer, error) {
 }
 
 // addFiles offers the keys in files. Those that must be there are errors when
-// they are not; of the usual ones the first error counts only if none is usable.
-func (o *offer) addFiles(files []string, must bool) error {
+// they are not; of the others the first error counts only if none is usable.
+func (o *offer) addFiles(ctx context.Context, files []string, must bool) error {
 	var first error
 	for _, f := range files {
-		err := o.addFile(expandHome(f))
+		err := o.addFile(ctx, expandHome(f))
 		switch {
 		case err == nil:
 		case must:
@@ -132,12 +163,22 @@ func (o *offer) addFiles(files []string, must bool) error {
 	return first
 }
 
-func (o *offer) addFile(path string) error {
+// addFile offers the key in a file, through the agent where only the public half is
+// there.
+func (o *offer) addFile(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
+		if s := o.agent.find(publicHalf(path)); s != nil {
+			o.addCertified(s, path)
+			return nil
+		}
 		return &keyError{from: path, err: bare(err)}
 	}
-	return o.addText(path, text)
+	if s := o.agent.find(asPublic(text)); s != nil {
+		o.addCertified(s, path)
+		return nil
+	}
+	return o.addText(ctx, path, text)
 }
 
 // bare drops the path that the caller names already.
@@ -150,21 +191,21 @@ func bare(err error) error {
 }
 
 // addText offers the key in text; an encrypted one with the passphrase of the
-// environment, else through the agent that holds it.
-func (o *offer) addText(from string, text []byte) error {
+// environment, through the agent that holds it, or with what a person types.
+func (o *offer) addText(ctx context.Context, from string, text []byte) error {
 	s, err := unlocked.parse(text, "")
 	var locked *ssh.PassphraseMissingError
 	if errors.As(err, &locked) {
-		s, err = o.unlock(text, locked.PublicKey)
+		s, err = o.unlock(ctx, from, text, locked.PublicKey)
 	}
 	if err != nil {
 		return &keyError{from: from, err: err, encrypted: errors.Is(err, errEncrypted)}
 	}
-	o.add(s, from)
+	o.addCertified(modern(s), from)
 	return nil
 }
 
-func (o *offer) unlock(text []byte, public ssh.PublicKey) (ssh.Signer, error) {
+func (o *offer) unlock(ctx context.Context, from string, text []byte, public ssh.PublicKey) (ssh.Signer, error) {
 	if phrase := os.Getenv(envPassphrase); phrase != "" {
 		s, err := unlocked.parse(text, phrase)
 		if err != nil {
@@ -172,41 +213,16 @@ func (o *offer) unlock(text []byte, public ssh.PublicKey) (ssh.Signer, error) {
 		}
 		return s, nil
 	}
+	if public == nil && from != envKey {
+		public = publicHalf(from)
+	}
 	if s := o.agent.find(public); s != nil {
 		return s, nil
 	}
+	if o.ask != nil {
+		return asked.open(ctx, from, text, o.ask)
+	}
 	return nil, fmt.Errorf("%w, %s is not set and no agent holds it", errEncrypted, envPassphrase)
-}
-
-// unlocked are the keys that were read before: opening an encrypted one takes a
-// processor a good part of a second, and a fleet has one key and many hosts.
-var unlocked keyCache
-
-type keyCache struct {
-	mu   sync.Mutex
-	keys map[[32]byte]ssh.Signer
-}
-
-func (c *keyCache) parse(text []byte, phrase string) (s ssh.Signer, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	id := sha256.Sum256(append([]byte(phrase+"\x00"), text...))
-	if s, ok := c.keys[id]; ok {
-		return s, nil
-	}
-	if phrase == "" {
-		s, err = ssh.ParsePrivateKey(text)
-	} else {
-		s, err = ssh.ParsePrivateKeyWithPassphrase(text, []byte(phrase))
-	}
-	if err != nil {
-		return nil, err
-	}
-	if c.keys == nil {
-		c.keys = map[[32]byte]ssh.Signer{}
-	}
-	c.keys[id] = s
-	return s, nil
 }
 
 // pemText forgives what CI systems do to a key: base64 around it, CRLF, spaces,

@@ -23,30 +23,56 @@ var (
 // An authError tells that none of the offered keys was taken.
 type authError struct {
 	offered []string
+	more    int // that there was no room for
+	many    bool
 	err     error
 }
 
 func (e *authError) Error() string {
-	if len(e.offered) == 0 {
+	text := "no key was accepted; offered: " + strings.Join(e.offered, ", ")
+	switch {
+	case len(e.offered) == 0:
 		return "no key to offer"
+	case e.many:
+		text = "too many keys for this sshd, it hung up; offered: " + strings.Join(e.offered, ", ")
 	}
-	return "no key was accepted; offered: " + strings.Join(e.offered, ", ")
+	if e.more > 0 {
+		text += fmt.Sprintf("; not offered: %d more", e.more)
+	}
+	return text
 }
 
 func (e *authError) Unwrap() error { return e.err }
 
+// advise is the code, and what to do about it.
+func (e *authError) advise(user, login string) (code, hint string) {
+	switch {
+	case len(e.offered) == 0:
+		return "FD-SSH-AUTH", "name a key as ssh.identity_file, add one to the agent (ssh-add), or give its text in " + envKey
+	case e.many:
+		return "FD-SSH-TOO-MANY", "name the right key as ssh.identity_file, so that it is the first, then try: " + login
+	case e.more > 0:
+		return "FD-SSH-AUTH", fmt.Sprintf("sshd hangs up after some keys, so only %d are offered: name the right one as ssh.identity_file, then try: %s", maxKeys, login)
+	}
+	return "FD-SSH-AUTH", "put one of these keys into ~" + user + "/.ssh/authorized_keys there, then try: " + login
+}
+
 // explainHandshake turns what the library says, mostly text, into errors that
 // can be told apart.
 func explainHandshake(ctx context.Context, err error, greeting string, offer *offer) error {
-	var key *HostKeyError
+	var own interface { // a host key that is not trusted, a ProxyCommand that complains
+		error
+		Code() string
+	}
 	switch text := err.Error(); {
-	case errors.As(err, &key):
-		return key
+	case errors.As(err, &own):
+		return own
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case strings.Contains(text, "unable to authenticate"),
-		strings.Contains(text, "Too many authentication failures"):
-		return &authError{offer.names, err}
+	case strings.Contains(text, "unable to authenticate"):
+		return &authError{offered: offer.names, more: offer.more, err: err}
+	case strings.Contains(text, "Too many authentication failures"):
+		return &authError{offered: offer.names, more: offer.more, many: true, err: err}
 	case !greeted(greeting):
 		return explainSilence(err, greeting)
 	}
@@ -105,7 +131,7 @@ func (m *Machine) advise(err error) (code, hint string) {
 	case errors.As(err, &own):
 		return own.Code(), own.Hint()
 	case errors.As(err, &auth):
-		return "FD-SSH-AUTH", "put one of these keys into ~" + m.cfg.User + "/.ssh/authorized_keys there, then try: " + login
+		return auth.advise(m.cfg.User, login)
 	case errors.As(err, &algo):
 		return "FD-SSH-ALGO", "update the SSH server on " + m.cfg.Address + ": it offers only algorithms that are no longer safe"
 	case errors.As(err, &dns):
@@ -123,7 +149,14 @@ func (m *Machine) advise(err error) (code, hint string) {
 }
 
 func (m *Machine) login() string {
-	return fmt.Sprintf("ssh -p %d %s@%s true", m.cfg.Port, m.cfg.User, m.cfg.Address)
+	jump := ""
+	for via := m.cfg.Via; via != nil; via = via.cfg.Via {
+		jump = strings.TrimSuffix(via.Login()+","+jump, ",")
+	}
+	if jump != "" {
+		jump = "-J " + jump + " "
+	}
+	return fmt.Sprintf("ssh %s-p %d %s@%s true", jump, m.cfg.Port, m.cfg.User, m.cfg.Address)
 }
 
 // A silence is the end of any clock of ours, in the same words.

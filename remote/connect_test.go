@@ -73,9 +73,9 @@ func TestMachinesThatCannotBeReachedAreToldApart(t *testing.T) {
 	}{
 		{remotetest.Manners{Silent: true}, "FD-SSH-TIMEOUT", "no answer in time", 1},
 		{remotetest.Manners{Greeting: "SSH-2.0-hangs\r\n"}, "FD-SSH-TIMEOUT", "no answer in time", 1},
-		{remotetest.Manners{Hangup: true}, "FD-SSH-RESET", "the connection was dropped before sshd greeted", 3},
+		{remotetest.Manners{Hangup: true}, "FD-SSH-RESET", "the connection was dropped before sshd greeted", 4},
 		{remotetest.Manners{Hangup: true, Greeting: "Exceeded MaxStartups\r\n"}, "FD-SSH-RESET",
-			"the connection was dropped before sshd greeted", 3},
+			"the connection was dropped before sshd greeted", 4},
 		{remotetest.Manners{Hangup: true, Greeting: "Not allowed at this time\r\n"}, "FD-SSH-RESET",
 			"sshd refuses this address for now: Not allowed at this time", 1},
 		{remotetest.Manners{Hangup: true, Greeting: "HTTP/1.1 400 Bad Request\r\n\r\n"}, "FD-SSH-PROTOCOL",
@@ -223,7 +223,7 @@ func TestRefusedKeysAreNamedAndNotTriedAgain(t *testing.T) {
 		c.IdentityFiles = append(c.IdentityFiles, key)
 		names = append(names, key+" ("+fingerprint(t, key)+")")
 	}
-	err := refused(t, c, "FD-SSH-AUTH", "no key was accepted; offered: "+strings.Join(names[:5], ", "))
+	err := refused(t, c, "FD-SSH-AUTH", "no key was accepted; offered: "+strings.Join(names[:5], ", ")+"; not offered: 1 more")
 	if !strings.HasSuffix(hint(err), fmt.Sprintf("then try: ssh -p %d %s@127.0.0.1 true", s.Port, s.User)) {
 		t.Errorf("hint %q", hint(err))
 	}

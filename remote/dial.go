@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -23,12 +24,38 @@ func (m *Machine) DialContext(ctx context.Context, network, addr string) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	ch, reqs, err := l.openChannel(ctx, kind, payload, func() {})
+	ch, err := l.dial(ctx, kind, payload)
 	if err != nil {
 		return nil, m.notDialled(addr, err)
 	}
-	l.spawn(func() { ssh.DiscardRequests(reqs) })
 	return newTunnel(ctx, l, ch, network, addr), nil
+}
+
+// passage is the way to a machine behind this one, open until it is closed. Nothing is
+// run here: many a bastion lets nobody do more than pass.
+func (m *Machine) passage(ctx context.Context, addr string) (net.Conn, error) {
+	kind, payload, err := dialRequest("tcp", addr)
+	if err != nil {
+		return nil, m.notDialled(addr, err)
+	}
+	l, err := m.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.conn.eager.Store(true)
+	ch, err := l.dial(ctx, kind, payload)
+	if err != nil {
+		return nil, m.notDialled(addr, err)
+	}
+	return newTunnel(context.WithoutCancel(ctx), l, ch, "tcp", addr), nil
+}
+
+func (l *link) dial(ctx context.Context, kind string, payload []byte) (ssh.Channel, error) {
+	ch, reqs, err := l.openChannel(ctx, kind, payload, func() {})
+	if err == nil {
+		l.spawn(func() { ssh.DiscardRequests(reqs) })
+	}
+	return ch, err
 }
 
 // warm is a connection that has seen a session: sshd switches Nagle off only
@@ -73,6 +100,9 @@ func dialRequest(network, addr string) (kind string, payload []byte, err error) 
 func (m *Machine) notDialled(addr string, err error) error {
 	e := &NotStartedError{fault{Doing: "dial " + addr, Err: err, code: "FD-DIAL", machine: m.cfg.Name,
 		hint: "nothing answers at " + addr + " when asked from " + m.cfg.Name}}
+	if strings.HasPrefix(addr, "/") { // sshd says no word of why
+		e.hint += ", or its sshd forwards no sockets (AllowStreamLocalForwarding)"
+	}
 	var refused *ssh.OpenChannelError
 	if !errors.As(err, &refused) {
 		return e
@@ -80,7 +110,7 @@ func (m *Machine) notDialled(addr string, err error) error {
 	e.Err = fmt.Errorf("%s: %s", refused.Reason, Clean(refused.Message))
 	if refused.Reason == ssh.Prohibited {
 		e.code = "FD-SSH-FORWARD"
-		e.hint = "set AllowTcpForwarding (for sockets AllowStreamLocalForwarding) to local in sshd_config on " + m.cfg.Name
+		e.hint = "set AllowTcpForwarding to local in sshd_config on " + m.cfg.Name
 	}
 	return e
 }

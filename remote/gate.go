@@ -6,7 +6,10 @@ import "context"
 // at ten that are not yet authenticated (MaxStartups).
 type Gate struct{ slots chan struct{} }
 
-var defaultGate = NewGate(8)
+var defaultGate = NewGate(handshakes)
+
+// handshakes leaves room below sshd's ten: it takes a moment to see that one is done.
+const handshakes = 8
 
 // NewGate lets n handshakes run at once.
 func NewGate(n int) *Gate { return &Gate{make(chan struct{}, max(n, 1))} }

@@ -73,7 +73,14 @@ func (e *HostKeyError) Hint() string {
 // Line is the known_hosts line that would trust the offered key.
 func (e *HostKeyError) Line() string { return knownhosts.Line([]string{e.Addr}, e.Offered) }
 
-func fingerprint(k ssh.PublicKey) string { return k.Type() + " " + ssh.FingerprintSHA256(k) }
+// fingerprint is type and hash of a key; a certificate's is that of the key in it, as
+// ssh shows it.
+func fingerprint(k ssh.PublicKey) string {
+	if cert, ok := k.(*ssh.Certificate); ok {
+		return k.Type() + " " + ssh.FingerprintSHA256(cert.Key)
+	}
+	return k.Type() + " " + ssh.FingerprintSHA256(k)
+}
 
 // A trustError tells that a known_hosts file cannot be relied on.
 type trustError struct{ text, hint string }
@@ -181,15 +188,59 @@ func blank(lines []string, file string, cause error) error {
 // algorithms asks for the key types that the files hold first: a machine has
 // several keys, and any other than the known one looks like an attack. The other
 // types follow, so that a machine that has only those is told apart as changed.
+// Certificates are asked for where an authority is known: its own type says nothing
+// of those that it signs.
 func (h *hostKeys) algorithms(addr string) []string {
-	safe := ssh.SupportedAlgorithms().HostKeys
-	first := slices.DeleteFunc(h.db.HostKeyAlgorithms(addr), func(a string) bool { return !slices.Contains(safe, a) })
-	rest := slices.DeleteFunc(safe, func(a string) bool { return slices.Contains(first, a) })
-	return append(first, rest...)
+	var first, certs, rest []string
+	keys := append(h.db.HostKeys(addr), h.db.HostKeys(withoutPort(addr))...)
+	for _, a := range ssh.SupportedAlgorithms().HostKeys {
+		switch {
+		case strings.Contains(a, "-cert-v0"):
+			certs = append(certs, a)
+		case slices.ContainsFunc(keys, func(k knownhosts.PublicKey) bool { return !k.Cert && signs(k.Type(), a) }):
+			first = append(first, a)
+		default:
+			rest = append(rest, a)
+		}
+	}
+	if !slices.ContainsFunc(keys, func(k knownhosts.PublicKey) bool { return k.Cert }) {
+		certs = nil
+	}
+	return slices.Concat(certs, first, rest)
 }
 
-// check is the ssh.HostKeyCallback.
+// signs tells whether keys of a type sign by an algorithm: RSA by several.
+func signs(keyType, algorithm string) bool {
+	return keyType == algorithm || keyType == ssh.KeyAlgoRSA && strings.HasPrefix(algorithm, "rsa-sha2-")
+}
+
+// withoutPort is addr at ssh's usual port.
+func withoutPort(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return net.JoinHostPort(host, "22")
+}
+
+// check is the ssh.HostKeyCallback. As with ssh, a key that is unknown at a port is
+// looked for without it, and a certificate by no known authority counts as the key in
+// it.
 func (h *hostKeys) check(addr string, remote net.Addr, key ssh.PublicKey) error {
+	err := h.judge(addr, remote, key)
+	var e *HostKeyError
+	if usual := withoutPort(addr); errors.As(err, &e) && e.Code() == "FD-HOSTKEY-UNKNOWN" && usual != addr {
+		if h.judge(usual, remote, key) == nil {
+			return nil
+		}
+	}
+	if cert, ok := key.(*ssh.Certificate); ok && errors.As(err, &e) && e.Code() == "FD-HOSTKEY-UNKNOWN" {
+		return h.check(addr, remote, cert.Key)
+	}
+	return err
+}
+
+func (h *hostKeys) judge(addr string, remote net.Addr, key ssh.PublicKey) error {
 	err := h.db.HostKeyCallback()(addr, remote, key)
 	if err == nil {
 		return nil
@@ -202,12 +253,46 @@ func (h *hostKeys) check(addr string, remote net.Addr, key ssh.PublicKey) error 
 		e.Revoked = h.known(revoked.Revoked)
 	case errors.As(err, &other):
 		for _, k := range other.Want {
-			e.Known = append(e.Known, *h.known(k))
+			if !h.authority(addr, k.Key) {
+				e.Known = append(e.Known, *h.known(k))
+			}
 		}
-	default: // a certificate that is expired, for another name, by no known authority
-		return &trustError{text: err.Error()}
+	case strings.Contains(err.Error(), "no authorities for hostname"): // that is: unknown
+	default: // a certificate that is expired, for another name, revoked
+		return &certError{key: key, err: err}
 	}
 	return e
+}
+
+// authority tells whether the files have the key as one that signs: such a one is never
+// the host's own, and another than it is no change.
+func (h *hostKeys) authority(addr string, key ssh.PublicKey) bool {
+	return slices.ContainsFunc(h.db.HostKeys(addr), func(k knownhosts.PublicKey) bool { return k.Cert && same(k.PublicKey, key) })
+}
+
+// A certError tells that a host's certificate is by a known authority and not good.
+type certError struct {
+	key ssh.PublicKey
+	err error
+}
+
+func (e *certError) Error() string {
+	why := strings.TrimPrefix(expired(e.key), ", ")
+	return "the host certificate " + fingerprint(e.key) + " is not good: " + or(why, Clean(strings.TrimPrefix(e.err.Error(), "ssh: ")))
+}
+func (e *certError) Unwrap() error { return e.err }
+
+// Code tells a revoked one apart.
+func (e *certError) Code() string {
+	if strings.Contains(e.err.Error(), "revoked") {
+		return "FD-HOSTKEY-REVOKED"
+	}
+	return "FD-HOSTKEY-CERT"
+}
+
+// Hint is the next step for a person.
+func (*certError) Hint() string {
+	return "sign the host's key anew, for the address by which it is reached: ssh-keygen -s CA -h -n ADDRESS /etc/ssh/ssh_host_ed25519_key.pub"
 }
 
 func (h *hostKeys) known(k xknownhosts.KnownKey) *KnownKey {

@@ -11,17 +11,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// sshd refuses the eleventh session of a connection (MaxSessions 10); two are
-// left for whoever shares the account's limits.
-const maxSessions = 8
-
 // A link is one live connection.
 type link struct {
 	name   string // of the machine
 	client *ssh.Client
 	conn   *wire
 	output int
-	slots  chan struct{}
+	slots  *slots
 
 	dead  chan struct{} // closed once the connection is given up
 	once  sync.Once
@@ -39,7 +35,7 @@ func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
 		client: c,
 		conn:   conn,
 		output: cfg.MaxOutput,
-		slots:  make(chan struct{}, maxSessions),
+		slots:  newSlots(),
 		dead:   make(chan struct{}),
 	}
 	l.spawn(l.watchEnd)
@@ -153,6 +149,7 @@ func (l *link) drop(ch ssh.Channel) {
 type wire struct {
 	net.Conn
 	received atomic.Int64
+	eager    atomic.Bool // others' connections are carried: no session has sshd send at once
 
 	mu    sync.Mutex
 	first []byte // what was said before the handshake, at most 255 bytes
@@ -167,7 +164,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if total <= 512 {
 		w.remember(p[:n])
 	}
-	if total <= 64<<10 {
+	if total <= 64<<10 || w.eager.Load() {
 		quickAck(w.Conn)
 	}
 	return n, err

@@ -35,6 +35,8 @@ func (m *Machine) Open(ctx context.Context, script string) (*Session, error) {
 		p.l.drop(p.ch)
 		return nil, p.unsure(ctx, "open")
 	}
+	free := p.l.slots.hold()
+	p.l.spawn(func() { <-p.done; free() })
 	s := &Session{p: p, out: r}
 	s.stop = context.AfterFunc(ctx, s.abort)
 	return s, nil

@@ -54,35 +54,47 @@ func (m *Machine) start(ctx context.Context, script string, stdin bool, out io.W
 	return p, nil
 }
 
-// sshd frees a session that has ended a moment after it says so; until then it
-// refuses a new one, past its MaxSessions. A refused session never started, so
-// asking again is safe.
-const (
-	sessionPatience = 3 * time.Second
-	sessionPause    = 20 * time.Millisecond
-)
-
-// newSession waits for a free slot and opens a session in it.
+// newSession waits for a free slot and opens a session in it. A refused session never
+// started, so asking again is safe.
 func (l *link) newSession(ctx context.Context, out io.Writer) (*proc, error) {
-	for began := time.Now(); ; time.Sleep(sessionPause) {
-		select {
-		case l.slots <- struct{}{}:
-		case <-l.dead:
-			return nil, l.notStarted("open a session", l.cause)
-		case <-ctx.Done():
-			return nil, l.notStarted("wait for a free session", context.Cause(ctx))
+	var began time.Time
+	for ; ; time.Sleep(sessionPause) {
+		if err := l.slots.take(ctx, l.dead); err != nil {
+			if l.lost() {
+				return nil, l.notStarted("open a session", l.cause)
+			}
+			return nil, l.notStarted("wait for a free session", err)
+		}
+		if began.IsZero() {
+			began = time.Now()
 		}
 		p, err := l.newProc(ctx, out)
 		var refused *ssh.OpenChannelError
-		if !errors.As(err, &refused) || refused.Reason == ssh.Prohibited || time.Since(began) > sessionPatience {
+		if !errors.As(err, &refused) || refused.Reason == ssh.Prohibited {
 			return p, err
+		}
+		switch since := time.Since(began); {
+		case l.slots.lower(since):
+			began = time.Time{}
+		case since > sessionPatience:
+			return nil, l.fewSessions(err)
 		}
 	}
 }
 
+// fewSessions names what sshd allows, where it refused one for its MaxSessions.
+func (l *link) fewSessions(err error) error {
+	var refused *ssh.OpenChannelError
+	var not *NotStartedError
+	if n := l.slots.open(); n > 0 && errors.As(err, &refused) && errors.As(err, &not) {
+		not.hint = fmt.Sprintf("sshd on %s allows %d sessions a connection, and all are held: set MaxSessions to 10, as it is without a word, or to 2 at least", l.name, n)
+	}
+	return err
+}
+
 // newProc opens the session; the slot is given back when it has ended.
 func (l *link) newProc(ctx context.Context, out io.Writer) (*proc, error) {
-	ch, reqs, err := l.openChannel(ctx, "session", nil, func() { <-l.slots })
+	ch, reqs, err := l.openChannel(ctx, "session", nil, l.slots.give)
 	if err != nil {
 		return nil, l.notStarted("open a session", err)
 	}
@@ -105,7 +117,7 @@ func (p *proc) follow(reqs <-chan *ssh.Request) {
 	reading.Wait()
 	_ = p.ch.Close()
 	close(p.done)
-	<-p.l.slots
+	p.l.slots.give()
 }
 
 func (p *proc) readRequests(reqs <-chan *ssh.Request) {
@@ -274,6 +286,6 @@ func (p *proc) unsure(ctx context.Context, doing string) error {
 func (l *link) notStarted(doing string, err error) *NotStartedError {
 	return &NotStartedError{fault{
 		Doing: doing, Err: err, code: "FD-SSH-CHANNEL", machine: l.name,
-		hint: "see sshd's log on " + l.name + "; MaxSessions must be at least 9 and commands allowed",
+		hint: "see sshd's log on " + l.name + "; sessions and commands must be allowed there",
 	}}
 }

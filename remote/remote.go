@@ -23,6 +23,24 @@ type Config struct {
 	// FLIPDEPLOY_SSH_KEY, a key as text, replaces them all.
 	IdentityFiles []string
 	KnownHosts    []string // ~/.ssh/known_hosts
+	HostKeyAlias  string   // the name by which KnownHosts has it; default: Address and Port
+
+	// LikeSSH offers keys as ssh does with a configuration: IdentityFiles that are
+	// missing are no error, and the agent's other keys follow unless IdentitiesOnly.
+	LikeSSH          bool
+	UsualFiles       bool // IdentityFiles are only those that ssh always tries: the agent goes first
+	IdentitiesOnly   bool
+	CertificateFiles []string // beside those that lie by their keys
+	Agent            string   // its socket; "": SSH_AUTH_SOCK, "none": none
+
+	// Passphrase asks a person for that of a key; nil: nobody can be asked.
+	Passphrase func(ctx context.Context, key string) (string, error)
+
+	// Via is the machine that the connection goes through, nil for none. Many machines
+	// may share one: theirs are channels in its one connection. It is not ours to close.
+	Via *Machine
+	// Dial makes the connection to sshd in place of TCP: a ProxyCommand.
+	Dial func() (net.Conn, error)
 
 	ConnectTimeout  time.Duration // for each try, the handshake included; 10 s
 	KeepAlive       time.Duration // 5 s
@@ -44,12 +62,29 @@ func (c Config) withDefaults() Config {
 	c.CallTimeout = or(c.CallTimeout, time.Minute)
 	c.MaxOutput = or(c.MaxOutput, 128<<10)
 	if c.Gate == nil {
-		c.Gate = defaultGate
+		c.Gate = c.gate()
 	}
 	if len(c.KnownHosts) == 0 {
 		c.KnownHosts = []string{"~/.ssh/known_hosts"}
 	}
 	return c
+}
+
+// gate: handshakes through a machine have a gate of their own, so that they never
+// wait for one that waits for that machine.
+func (c Config) gate() *Gate {
+	if c.Via != nil {
+		return c.Via.inner
+	}
+	return defaultGate
+}
+
+// known is the address under which the known_hosts files have the machine.
+func (c Config) known() string {
+	if c.HostKeyAlias != "" {
+		return net.JoinHostPort(c.HostKeyAlias, "22")
+	}
+	return c.hostPort()
 }
 
 func (c Config) hostPort() string { return net.JoinHostPort(c.Address, strconv.Itoa(c.Port)) }
@@ -67,22 +102,31 @@ func or[T comparable](v, fallback T) T {
 // many goroutines.
 type Machine struct {
 	cfg     Config
+	inner   *Gate         // of handshakes with machines behind this one
 	dialing chan struct{} // held by the one goroutine that connects
 
 	mu     sync.Mutex
 	live   *link
 	closed bool
+	tried  int   // tries to connect that failed, and
+	failed error // the last one's error
 }
 
 var errClosed = errors.New("the machine was closed")
 
 // New returns the machine without any input or output.
 func New(c Config) *Machine {
-	return &Machine{cfg: c.withDefaults(), dialing: make(chan struct{}, 1)}
+	return &Machine{cfg: c.withDefaults(), inner: NewGate(handshakes), dialing: make(chan struct{}, 1)}
 }
 
 // Name is what people call the machine.
 func (m *Machine) Name() string { return m.cfg.Name }
+
+// Via is the machine that the connection goes through, nil for none.
+func (m *Machine) Via() *Machine { return m.cfg.Via }
+
+// Login is user@address:port.
+func (m *Machine) Login() string { return m.cfg.User + "@" + m.cfg.hostPort() }
 
 // Connect returns once there is a live, authenticated connection. Every error is
 // a *NotStartedError.
@@ -105,11 +149,14 @@ func (m *Machine) Close() error {
 	return nil
 }
 
-// connected is the live connection, made when there is none.
+// connected is the live connection, made when there is none. Whoever waits for a try
+// that fails shares its error: a refused key is not offered once for each, and a dead
+// bastion not waited for once a host.
 func (m *Machine) connected(ctx context.Context) (*link, error) {
 	if l, err := m.current(); l != nil || err != nil {
 		return l, err
 	}
+	before, _ := m.failure()
 	select {
 	case m.dialing <- struct{}{}:
 		defer func() { <-m.dialing }()
@@ -119,11 +166,30 @@ func (m *Machine) connected(ctx context.Context) (*link, error) {
 	if l, err := m.current(); l != nil || err != nil {
 		return l, err
 	}
+	if now, err := m.failure(); now != before {
+		return nil, err
+	}
 	l, err := m.connect(ctx)
 	if err != nil {
+		if ctx.Err() == nil {
+			m.fail(err)
+		}
 		return nil, err
 	}
 	return m.adopt(l)
+}
+
+func (m *Machine) failure() (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.tried, m.failed
+}
+
+func (m *Machine) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tried++
+	m.failed = err
 }
 
 func (m *Machine) current() (*link, error) {

@@ -72,7 +72,7 @@ func (m *Machine) HostKeys(ctx context.Context) ([]OfferedKey, error) {
 		if key == nil {
 			continue
 		}
-		offered := OfferedKey{Machine: m.cfg.Name, Addr: m.cfg.hostPort(), Key: key}
+		offered := OfferedKey{Machine: m.cfg.Name, Addr: m.cfg.known(), Key: key}
 		if err := offered.judge(trust, from); err != nil {
 			return nil, m.notConnected(err)
 		}
@@ -125,6 +125,11 @@ var errSeen = errors.New("the host key was seen")
 // hostKey is the machine's key of one of the types, nil when it has none: the
 // handshake ends as soon as the machine has proved to own it.
 func (m *Machine) hostKey(ctx context.Context, types []string) (ssh.PublicKey, net.Addr, error) {
+	if m.cfg.Via != nil {
+		if err := m.cfg.Via.Connect(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
 	leave, err := m.cfg.Gate.enter(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -132,8 +137,7 @@ func (m *Machine) hostKey(ctx context.Context, types []string) (ssh.PublicKey, n
 	defer leave()
 	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.ConnectTimeout, errConnectTimeout)
 	defer cancel()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", m.cfg.hostPort())
+	conn, err := m.reach(ctx)
 	if err != nil {
 		return nil, nil, withCause(ctx, err)
 	}
@@ -143,7 +147,7 @@ func (m *Machine) hostKey(ctx context.Context, types []string) (ssh.PublicKey, n
 	defer stop()
 	var key ssh.PublicKey
 	known := ssh.SupportedAlgorithms()
-	_, _, _, err = ssh.NewClientConn(w, m.cfg.hostPort(), &ssh.ClientConfig{
+	_, _, _, err = ssh.NewClientConn(w, m.cfg.known(), &ssh.ClientConfig{
 		Config:            ssh.Config{KeyExchanges: known.KeyExchanges, Ciphers: known.Ciphers, MACs: known.MACs},
 		User:              m.cfg.User,
 		HostKeyAlgorithms: types,

@@ -64,7 +64,7 @@ func (a *asking) work(c *ucli.Context, screen *ui.UI, change func(*inventory.Inv
 		return deploy.OutcomeRefused, err
 	}
 	screen.Fleet(inv.App.Name, hostNames(inv)...)
-	if a.session, err = open(inv, screen, a.x.env.Getenv); err != nil {
+	if a.session, err = open(inv, screen, a.x.env); err != nil {
 		return deploy.OutcomeRefused, err
 	}
 	defer a.close()

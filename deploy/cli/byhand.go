@@ -48,11 +48,11 @@ func (x *program) readyCommand() *ucli.Command {
 func (x *program) byHand(c *ucli.Context, o handOptions) error {
 	o.inventory, o.hosts, o.lockWait = or(c.String("inventory"), "inventory.toml"), c.Args().Slice(), c.Duration("lock-wait")
 	return x.show(c, func(ctx context.Context, screen *ui.UI) (deploy.Result, error) {
-		return o.run(ctx, screen, x.env.Getenv)
+		return o.run(ctx, screen, x.env)
 	})
 }
 
-func (o handOptions) run(ctx context.Context, screen *ui.UI, getenv func(string) string) (deploy.Result, error) {
+func (o handOptions) run(ctx context.Context, screen *ui.UI, env Env) (deploy.Result, error) {
 	if len(o.hosts) == 0 {
 		return deploy.Result{}, usage("which hosts? give their names")
 	}
@@ -69,7 +69,7 @@ func (o handOptions) run(ctx context.Context, screen *ui.UI, getenv func(string)
 		return deploy.Result{}, err
 	}
 	screen.Fleet(inv.App.Name, o.hosts...)
-	s, err := open(inv, screen, getenv)
+	s, err := open(inv, screen, env)
 	if err != nil {
 		return deploy.Result{}, err
 	}

@@ -71,11 +71,44 @@ func (c *checker) left(ctx context.Context, from []health.Vantage) []health.Vant
 	return left
 }
 
+// allowed is nil unless a machine that is to ask hosts for their health may not: it
+// would be found out only after the first flip.
+func (c *checker) allowed(ctx context.Context) error {
+	if c.auto {
+		return nil
+	}
+	from := map[string]health.Vantage{}
+	for _, all := range c.from {
+		for _, v := range all {
+			from[v.Name] = v
+		}
+	}
+	return each(sortedKeys(from), func(name string) error {
+		v := from[name]
+		conn, err := v.Dialer.DialContext(ctx, "tcp", v.Addr)
+		if err == nil {
+			return conn.Close()
+		}
+		if !health.Forbidden(err) {
+			return nil // whether the app is well is asked elsewhere
+		}
+		return forbidden(v, err)
+	})
+}
+
+func forbidden(v health.Vantage, err error) error {
+	return &deploy.Fault{Host: v.Name, Code_: "FD-SSH-FORWARD", Err: fmt.Errorf("it may ask no host for its health: %w", err),
+		Hint_: "in sshd_config on " + v.Name + ": AllowTcpForwarding local, without DisableForwarding, and no \"restrict\" before the key; or health.via = \"host\" or \"auto\""}
+}
+
 func (c *checker) Probe(ctx context.Context, host string) error {
 	for _, v := range c.left(ctx, c.from[host]) {
 		err := c.check.Probe(ctx, v.Dialer, v.Addr)
 		if c.fallsBack(host, err) {
 			return c.check.Probe(ctx, c.own[host].Dialer, c.own[host].Addr)
+		}
+		if health.Forbidden(err) {
+			return forbidden(v, err)
 		}
 		if err != nil {
 			return &deploy.Fault{Code_: "FD-UNHEALTHY", Err: fmt.Errorf("from %s: %w", v.Name, err), Hint_: "read the app's log"}

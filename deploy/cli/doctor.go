@@ -67,7 +67,7 @@ func (a *asking) doctor(ctx context.Context, o rolloutOptions) (deploy.Outcome, 
 func (d *diagnosis) artifact(o rolloutOptions) *site.Artifact {
 	file := d.inv.App.Artifact
 	if _, err := os.Stat(file); o.artifact != "" || file != "" && err == nil {
-		art, err := site.OpenArtifact(file, d.inv.App.Entry)
+		art, err := openArtifact(d.inv.App)
 		if err == nil {
 			d.fault("", d.fits(art))
 			if text := d.better(art); text != "" {

@@ -323,7 +323,7 @@ func (o rolloutOptions) openArtifact(inv *inventory.Inventory) (*site.Artifact, 
 	case o.mode == deploy.ModeRestart, (o.mode == deploy.ModeRollback || o.only != "") && o.artifact == "":
 		return nil, nil
 	case inv.App.Artifact != "":
-		return site.OpenArtifact(inv.App.Artifact, inv.App.Entry)
+		return openArtifact(inv.App)
 	case o.mode == deploy.ModeRollout:
 		return nil, usage("no artifact: give --artifact PATH, or set app.artifact in the inventory")
 	}

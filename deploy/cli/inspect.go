@@ -25,14 +25,15 @@ func (s *session) inspect(ctx context.Context, scope deploy.Scope, release func(
 	wrong := make([]error, len(s.inv.Hosts))
 	err := both(
 		func() error {
-			return each(s.lbs, func(b *balancer) error {
+			asks := s.checker.allowed(ctx)
+			return errors.Join(asks, each(s.lbs, func(b *balancer) error {
 				if err := b.driver.Check(ctx); err != nil {
 					return named(b.name, err)
 				}
 				seats, err := b.Seats(ctx)
 				enter(func() { survey.Seats[b.name] = seats })
 				return named(b.name, err)
-			})
+			}))
 		},
 		func() error {
 			return eachIndex(s.hostList(), func(i int, h *host) error {

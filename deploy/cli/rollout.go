@@ -128,7 +128,7 @@ func (x *program) run(c *ucli.Context, o rolloutOptions) error {
 				return deploy.Result{}, err
 			}
 		}
-		return o.run(ctx, inv, screen, x.env.Getenv)
+		return o.run(ctx, inv, screen, x.env)
 	})
 }
 
@@ -190,9 +190,9 @@ func errorEvent(err error) deploy.Event {
 	return e
 }
 
-func (o rolloutOptions) run(ctx context.Context, inv *inventory.Inventory, screen *ui.UI, getenv func(string) string) (deploy.Result, error) {
+func (o rolloutOptions) run(ctx context.Context, inv *inventory.Inventory, screen *ui.UI, env Env) (deploy.Result, error) {
 	screen.Fleet(inv.App.Name, hostNames(inv)...)
-	s, err := open(inv, screen, getenv)
+	s, err := open(inv, screen, env)
 	if err != nil {
 		return deploy.Result{}, err
 	}

@@ -26,8 +26,9 @@ type session struct {
 	rollout   string
 	edges     []*remote.Machine // the balancers' machines
 	webs      []*remote.Machine // the hosts'
-	entry     string            // program inside a release
-	unreached []error           // why each of webs could not be reached, nil where it was
+	net       *network
+	entry     string  // program inside a release
+	unreached []error // why each of webs could not be reached, nil where it was
 	hosts     map[string]*host
 	lbs       []*balancer
 	stores    []*state.Store
@@ -43,12 +44,12 @@ type session struct {
 }
 
 // open makes the session; no connection is made yet.
-func open(inv *inventory.Inventory, screen *ui.UI, getenv func(string) string) (*session, error) {
+func open(inv *inventory.Inventory, screen *ui.UI, env Env) (*session, error) {
 	id, err := state.NewID(time.Now(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{inv: inv, screen: screen, getenv: getenv, rollout: id, hosts: map[string]*host{}}
+	s := &session{inv: inv, screen: screen, getenv: env.Getenv, rollout: id, hosts: map[string]*host{}, net: newNetwork(inv.SSH, env.passphrase())}
 	return s, s.wire()
 }
 
@@ -58,6 +59,7 @@ func (s *session) close() {
 		s.lease.Release()
 	}
 	_ = each(slices.Concat(s.edges, s.webs), func(m *remote.Machine) error { return m.Close() })
+	s.net.close()
 }
 
 // connect reaches every machine, all side by side. Without the balancers nothing is

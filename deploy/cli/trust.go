@@ -22,11 +22,30 @@ func (x *program) trustCommand() *ucli.Command {
 	}
 }
 
-// trust writes unknown keys once a person has seen them. A changed or revoked key
-// stops all of it: somebody may be in between. Machines that do not answer are told,
-// and the others are dealt with all the same.
+// trust writes unknown keys once a person has seen them: first those of machines that
+// others are reached through. A changed or revoked key stops all of it: somebody may be
+// in between. Machines that do not answer are told, and the others are dealt with all the
+// same.
 func (a *asking) trust(ctx context.Context, yes bool) (deploy.Outcome, error) {
-	keys, silent := a.hostKeys(ctx)
+	levels, all, wrote := append(a.net.levels(), slices.Concat(a.edges, a.webs)), 0, false
+	for _, level := range levels {
+		outcome, err := a.trustAll(ctx, level, yes)
+		if err != nil {
+			return outcome, err
+		}
+		all += len(level)
+		wrote = wrote || outcome == deploy.OutcomeDone
+	}
+	if wrote {
+		return deploy.OutcomeDone, nil
+	}
+	a.sayf("all %d machines are known", all)
+	return deploy.OutcomeNothing, nil
+}
+
+// trustAll is trust for machines that can all be asked now.
+func (a *asking) trustAll(ctx context.Context, machines []*remote.Machine, yes bool) (deploy.Outcome, error) {
+	keys, silent := hostKeys(ctx, machines)
 	news := slices.DeleteFunc(slices.Clone(keys), func(k remote.OfferedKey) bool { return k.Trust == remote.TrustKnown })
 	if err := a.showKeys(keys, news); err != nil {
 		return deploy.OutcomeRefused, err
@@ -35,13 +54,10 @@ func (a *asking) trust(ctx context.Context, yes bool) (deploy.Outcome, error) {
 		return deploy.OutcomeRefused, errors.Join(err, silent)
 	}
 	if len(news) == 0 {
-		if silent == nil {
-			a.sayf("all %d machines are known", len(a.edges)+len(a.webs))
-		}
 		return deploy.OutcomeNothing, silent
 	}
 	a.say("", "compare them with those on the machines: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub")
-	files := a.files(news)
+	files := filesOf(machines, news)
 	if err := a.confirm(yes, question(news, files)); err != nil {
 		return deploy.OutcomeRefused, errors.Join(err, silent)
 	}
@@ -55,9 +71,8 @@ func (a *asking) trust(ctx context.Context, yes bool) (deploy.Outcome, error) {
 	return deploy.OutcomeDone, silent
 }
 
-// hostKeys asks balancers and hosts side by side, in the order of the inventory.
-func (a *asking) hostKeys(ctx context.Context) ([]remote.OfferedKey, error) {
-	machines := slices.Concat(a.edges, a.webs)
+// hostKeys asks machines side by side, in their order.
+func hostKeys(ctx context.Context, machines []*remote.Machine) ([]remote.OfferedKey, error) {
 	all := make([][]remote.OfferedKey, len(machines))
 	err := eachIndex(machines, func(i int, m *remote.Machine) (err error) {
 		all[i], err = m.HostKeys(ctx)
@@ -114,10 +129,10 @@ func changed(keys []remote.OfferedKey) error {
 	return errors.Join(errs...)
 }
 
-// files are the keys by the known_hosts file that they belong in.
-func (a *asking) files(keys []remote.OfferedKey) map[string][]remote.OfferedKey {
+// filesOf are the keys by the known_hosts file that they belong in.
+func filesOf(machines []*remote.Machine, keys []remote.OfferedKey) map[string][]remote.OfferedKey {
 	file := map[string]string{}
-	for _, m := range slices.Concat(a.edges, a.webs) {
+	for _, m := range machines {
 		file[m.Name()] = m.KnownHosts()
 	}
 	by := map[string][]remote.OfferedKey{}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"net"
 	"path"
 	"strconv"
@@ -27,24 +28,35 @@ func (s *session) wire() error {
 		warn: func(host, code, text string) {
 			s.emit(deploy.Event{Kind: deploy.KindWarning, Host: host, Code: code, Detail: text})
 		}}
-	for _, l := range s.inv.LBs {
-		m := machine(l.Machine)
-		s.edges = append(s.edges, m)
-		s.wireBalancer(l, m)
+	if err := s.machines(); err != nil {
+		return err
 	}
-	for _, h := range s.inv.Hosts {
-		m := machine(h.Machine)
-		s.webs = append(s.webs, m)
-		s.wireHost(h, m)
+	for i, l := range s.inv.LBs {
+		s.wireBalancer(l, s.edges[i])
+	}
+	for i, h := range s.inv.Hosts {
+		s.wireHost(h, s.webs[i])
 	}
 	s.entry = entryName(s.inv)
 	return nil
 }
 
-func machine(m inventory.Machine) *remote.Machine {
-	return remote.New(remote.Config{Name: m.Name, Address: m.Address, Port: m.SSHPort, User: m.User,
-		IdentityFiles: m.IdentityFiles, KnownHosts: m.KnownHosts,
-		MaxOutput: 8 << 20}) // journals, and the state of large pools
+// machines makes all of them, none connected to yet. Afterwards the inventory has what
+// ~/.ssh/config says of them, where it is asked.
+func (s *session) machines() error {
+	s.net.read(s.inv)
+	var errs []error
+	for i, l := range s.inv.LBs {
+		c, err := s.net.machine(l.Machine)
+		s.inv.LBs[i].Machine = l.Machine.At(c.Address, c.User, c.Port)
+		s.edges, errs = append(s.edges, remote.New(c)), append(errs, err)
+	}
+	for i, h := range s.inv.Hosts {
+		c, err := s.net.machine(h.Machine)
+		s.inv.Hosts[i] = h.At(c.Address, c.User, c.Port)
+		s.webs, errs = append(s.webs, remote.New(c)), append(errs, err)
+	}
+	return errors.Join(append(errs, s.inv.Unlike())...)
 }
 
 func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {

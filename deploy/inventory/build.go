@@ -65,11 +65,15 @@ func (b *builder) app() App {
 	a := App{
 		Name:     s.str("name", "", appName),
 		Artifact: b.artifact(s),
+		SHA256:   strings.ToLower(s.str("sha256", "", sha256Sum)),
 		Entry:    s.str("entry", "", innerPath),
 		Path:     s.str("path", "", remotePath),
 		Ports:    s.ports("port", nil),
 		Keep:     s.num("keep", 5, 1, 10000),
 		RunAs:    s.str("run_as", "", userName),
+	}
+	if signers := b.locals(s, "allowed_signers", nil); len(signers) > 0 {
+		a.AllowedSigners = signers[0]
 	}
 	return a
 }
@@ -156,16 +160,17 @@ func (b *builder) state() State {
 
 func (b *builder) ssh() SSH {
 	s := b.section("ssh")
-	h := SSH{
-		User:   s.str("user", currentUser(), userName),
-		Port:   s.port("port", 22),
-		Config: s.flag("config", false),
-		Jump:   b.jump(s),
+	h := SSH{Config: s.flag("config", false)}
+	user, port := currentUser(), 22
+	if h.Config { // which then says it
+		user, port = "", 0
 	}
+	h.User, h.Port = s.str("user", user, userName), s.port("port", port)
+	h.Jump = b.jump(s, "jump", nil)
 	h.Sudo = s.flag("sudo", h.User != "root")
 	h.IdentityFiles = b.locals(s, "identity_file", nil)
 	h.KnownHosts = b.locals(s, "known_hosts", nil)
-	if h.KnownHosts == nil {
+	if h.KnownHosts == nil && !h.Config {
 		if path, wrong := b.local("~/.ssh/known_hosts"); wrong == "" {
 			h.KnownHosts = []string{path}
 		} else {

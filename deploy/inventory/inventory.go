@@ -25,11 +25,15 @@ type Inventory struct {
 type App struct {
 	Name     string
 	Artifact string // absolute path, or "": the command must name one
-	Entry    string // program inside the release; "" is the name of a single-file artifact
-	Path     string // default for the hosts
-	Ports    []int  // default for the hosts
-	Keep     int
-	RunAs    string // "" is the unit's user
+	// SHA256 is that of the artifact's bytes, of a directory that of its canonical tar;
+	// "" is not known.
+	SHA256         string
+	AllowedSigners string // file of ssh-keygen -Y; "": the artifact needs no signature
+	Entry          string // program inside the release; "" is the name of a single-file artifact
+	Path           string // default for the hosts
+	Ports          []int  // default for the hosts
+	Keep           int
+	RunAs          string // "" is the unit's user
 }
 
 // A Reload is how the running app takes a new release over. Preset is merged in.
@@ -110,9 +114,9 @@ type SSH struct {
 
 // A Jump is one machine that a connection goes through.
 type Jump struct {
-	User string // "" is the user of the machine behind
+	User string // "" is the user of the machine behind; with SSH.Config, what that says
 	Host string
-	Port int
+	Port int // 0 is 22, or what SSH.Config says
 }
 
 // A State is where lease, fence, marks and journal are kept.
@@ -121,7 +125,8 @@ type State struct {
 	Store string // "" is Dir
 }
 
-// A Machine is reached over SSH; nothing in it is left to look up.
+// A Machine is reached over SSH. With SSH.Config, what the inventory does not say is
+// left to ~/.ssh/config: "", 0 or nil here.
 type Machine struct {
 	Name          string
 	Address       string // an IP address without brackets, or a host name
@@ -129,6 +134,7 @@ type Machine struct {
 	User          string
 	IdentityFiles []string
 	KnownHosts    []string
+	Jump          []Jump // empty: reached directly, or as SSH.Config says
 	Sudo          bool
 	Line          int // of its [[host]] or [[lb]] in the file
 }

@@ -1,26 +1,40 @@
 package inventory
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
 )
 
-// jump reads user@host:port, several with commas between them.
-func (b *builder) jump(s section) []Jump {
-	list, wrong := parseJump(s.str("jump", ""))
+// jump reads user@host:port, several with commas between them. "none" is an empty list
+// and not nil: it takes a jump away that is said elsewhere.
+func (b *builder) jump(s section, key string, def []Jump) []Jump {
+	if !s.has(key) {
+		return def
+	}
+	list, wrong := parseJump(s.str(key, ""))
 	if wrong != "" {
-		s.fault("jump", wrong, `write "ops@bastion:22", several with commas between them`)
+		s.fault(key, wrong, `write "ops@bastion:22", several with commas between them`)
 	}
 	return list
 }
 
-func parseJump(v string) ([]Jump, string) {
-	if v == "" {
-		return nil, ""
+// ParseJump reads what ssh's ProxyJump may say.
+func ParseJump(v string) ([]Jump, error) {
+	list, wrong := parseJump(v)
+	if wrong != "" {
+		return nil, errors.New(wrong)
 	}
-	var list []Jump
+	return list, nil
+}
+
+func parseJump(v string) ([]Jump, string) {
+	list := []Jump{}
+	if v == "" || strings.EqualFold(v, "none") {
+		return list, ""
+	}
 	for _, part := range strings.Split(v, ",") {
 		j, wrong := parseHop(strings.TrimSpace(part))
 		if wrong != "" {
@@ -32,8 +46,8 @@ func parseJump(v string) ([]Jump, string) {
 }
 
 func parseHop(v string) (Jump, string) {
-	j := Jump{Host: v, Port: 22}
-	if user, host, ok := strings.Cut(v, "@"); ok {
+	j := Jump{Host: strings.TrimPrefix(v, "ssh://")}
+	if user, host, ok := strings.Cut(j.Host, "@"); ok {
 		if wrong := userName(user); wrong != "" {
 			return j, wrong
 		}

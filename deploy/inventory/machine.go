@@ -52,6 +52,7 @@ func (b *builder) machine(s section) Machine {
 		User:          s.str("ssh_user", ssh.User, userName),
 		IdentityFiles: b.locals(s, "ssh_identity_file", ssh.IdentityFiles),
 		KnownHosts:    b.locals(s, "ssh_known_hosts", ssh.KnownHosts),
+		Jump:          b.jump(s, "ssh_jump", ssh.Jump),
 		Line:          s.at.line,
 	}
 	sudo := ssh.Sudo

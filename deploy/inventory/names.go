@@ -46,6 +46,7 @@ var (
 	label        = match(`[A-Za-z0-9._][A-Za-z0-9._-]{0,62}`, "a label: A-Z, a-z, 0-9, . _ and -, not leading with -")
 	urlPath      = match(`/[!-~]*`, "a path of a URL: it begins with / and has no blanks")
 	pathLetters  = match(`[A-Za-z0-9._/@+=:,%-]+`, "a path that is safe everywhere: A-Z, a-z, 0-9 and . _ - / @ + = : , %")
+	sha256Sum    = match(`[0-9A-Fa-f]{64}`, "a sha256: 64 of 0-9 and a-f")
 	hostName     = match(`[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_.])?`, "an IP address or a host name")
 )
 

@@ -21,8 +21,6 @@ var laters = []later{
 	{"app.artifact", suffix(".tar.zst"), "a .tar.zst artifact", "give a .tar.gz, a directory or a file"},
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
-	{"ssh.jump", set, "a jump host", "run flipdeploy where the hosts can be reached, and leave it out"},
-	{"ssh.config", is("true"), "reading ~/.ssh/config", "set user, port and identity_file here"},
 	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
 	{"host.zone", set, "a zone", "leave it out; labels may hold it"},
 }

@@ -31,7 +31,7 @@ func TestEveryKeyHasAnEffect(t *testing.T) {
 		t.Fatal(err)
 	}
 	// These stand there with the only value that is supported.
-	only := []string{"kind = \"http\"\n", "max_failures = 0\n", "on_drain_timeout = \"abort\"\n", "jump = \"\"\n", "config = false\n", "store = \"\"\n"}
+	only := []string{"kind = \"http\"\n", "max_failures = 0\n", "on_drain_timeout = \"abort\"\n", "config = false\n", "store = \"\"\n"}
 	data := string(raw)
 	whole, tested, at := flat(t, data), 0, 0
 	for line := range strings.Lines(data) {

@@ -113,7 +113,7 @@ func TestCheckRevisionSaysWhatOneIs(t *testing.T) {
 
 func TestJumpHops(t *testing.T) {
 	got, wrong := parseJump("ops@bastion:2222, [fd00::1]:22,10.0.0.1")
-	want := []Jump{{"ops", "bastion", 2222}, {"", "fd00::1", 22}, {"", "10.0.0.1", 22}}
+	want := []Jump{{"ops", "bastion", 2222}, {"", "fd00::1", 22}, {"", "10.0.0.1", 0}}
 	if wrong != "" || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v %s", got, wrong)
 	}

@@ -33,6 +33,8 @@ var schema = []spec{
 	{"app", table, false},
 	{"app.name", text, false},
 	{"app.artifact", text, true},
+	{"app.sha256", text, true},
+	{"app.allowed_signers", text, false},
 	{"app.entry", text, false},
 	{"app.path", text, false},
 	{"app.port", ports, false},
@@ -120,6 +122,7 @@ var schema = []spec{
 	{"lb.ssh_port", number, false},
 	{"lb.ssh_identity_file", words, true},
 	{"lb.ssh_known_hosts", words, false},
+	{"lb.ssh_jump", text, false},
 	{"lb.ssh_sudo", truth, false},
 
 	{"host", tables, false},
@@ -134,6 +137,7 @@ var schema = []spec{
 	{"host.ssh_port", number, false},
 	{"host.ssh_identity_file", words, true},
 	{"host.ssh_known_hosts", words, false},
+	{"host.ssh_jump", text, false},
 	{"host.ssh_sudo", truth, false},
 }
 

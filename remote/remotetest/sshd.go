@@ -59,7 +59,13 @@ func Lacking(t testing.TB, what string) {
 // wins over the usual ones.
 func Start(t testing.TB, config ...string) *SSHD {
 	t.Helper()
-	s := &SSHD{Address: "127.0.0.1", Port: freePort(t), User: currentUser(t), Dir: t.TempDir()}
+	return StartAt(t, "127.0.0.1", config...)
+}
+
+// StartAt is Start at another address of this machine.
+func StartAt(t testing.TB, address string, config ...string) *SSHD {
+	t.Helper()
+	s := &SSHD{Address: address, Port: freePort(t, address), User: currentUser(t), Dir: t.TempDir()}
 	path := Need(t, "sshd")
 	s.KeyFile = WriteKey(t, filepath.Join(s.Dir, "id_ed25519"))
 	s.copyPublic(t, s.KeyFile, "authorized_keys")
@@ -205,9 +211,9 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-func freePort(t testing.TB) int {
+func freePort(t testing.TB, address string) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}

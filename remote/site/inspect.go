@@ -11,7 +11,7 @@ import (
 
 // inspect learns revision and architecture from the program.
 func (a *Artifact) inspect(program io.ReaderAt) {
-	a.Machine = elfMachine(program)
+	a.Machine = machine(program)
 	a.Modules, a.Notify = goModules(program)
 	if a.Revision = vcsRevision(program); a.Revision == "" {
 		a.Revision = a.SHA256[:12]
@@ -71,20 +71,35 @@ func contains(r io.ReaderAt, text []byte) bool {
 	}
 }
 
-var machines = map[elf.Machine]string{
-	elf.EM_X86_64: "x86_64", elf.EM_AARCH64: "aarch64", elf.EM_386: "i686", elf.EM_ARM: "arm",
-	elf.EM_RISCV: "riscv64", elf.EM_PPC64: "ppc64le", elf.EM_S390: "s390x", elf.EM_LOONGARCH: "loongarch64",
+// A kind is machine and class of an ELF file.
+type kind struct {
+	machine elf.Machine
+	class   elf.Class
 }
 
-func elfMachine(program io.ReaderAt) string {
+var machines = map[kind]string{
+	{elf.EM_X86_64, elf.ELFCLASS64}: "x86_64", {elf.EM_AARCH64, elf.ELFCLASS64}: "aarch64", {elf.EM_386, elf.ELFCLASS32}: "i686",
+	{elf.EM_ARM, elf.ELFCLASS32}: "arm", {elf.EM_RISCV, elf.ELFCLASS64}: "riscv64", {elf.EM_PPC64, elf.ELFCLASS64}: "ppc64le",
+	{elf.EM_S390, elf.ELFCLASS64}: "s390x", {elf.EM_LOONGARCH, elf.ELFCLASS64}: "loongarch64",
+}
+
+// foreign are the first bytes of programs that no Linux runs.
+var foreign = map[string]string{
+	"\xcf\xfa\xed\xfe": "macOS", "\xce\xfa\xed\xfe": "macOS", "MZ\x90\x00": "Windows", "MZ\x78\x00": "Windows",
+}
+
+// machine is what the program runs on, "" for a script.
+func machine(program io.ReaderAt) string {
 	f, err := elf.NewFile(program)
 	if err != nil {
-		return ""
+		var first [4]byte
+		_, _ = program.ReadAt(first[:], 0) // what is shorter is no program of a kind that is known
+		return foreign[string(first[:])]
 	}
-	if name, ok := machines[f.Machine]; ok {
+	if name, ok := machines[kind{f.Machine, f.Class}]; ok {
 		return name
 	}
-	return f.Machine.String()
+	return f.Machine.String() + " " + f.Class.String()
 }
 
 // RunsOn tells whether a host whose uname -m says arch runs the program. What is

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,8 @@ var wrongs = []wrong{
 	}},
 	{name: "host key unknown", code: "FD-HOSTKEY-UNKNOWN", work: func(t *testing.T) (func(), []string) { return knownHosts(t, withoutWeb2) }},
 	{name: "host key changed", code: "FD-HOSTKEY-CHANGED", work: func(t *testing.T) (func(), []string) { return knownHosts(t, otherForWeb2) }},
+	{name: "no forwarding", make: "edge1: " + sshd("AllowTcpForwarding no"), undo: "edge1: " + sshd(""), code: "FD-SSH-FORWARD"},
+	{name: "one session", make: "edge1: " + sshd("MaxSessions 1"), undo: "edge1: " + sshd(""), code: "FD-SSH-CHANNEL"},
 	{name: "no right to start", make: "web1: mv /etc/sudoers.d/deploy /root/sudoers", undo: "web1: mv /root/sudoers /etc/sudoers.d/deploy", code: "FD-PROC-RIGHTS"},
 	{name: "no room", code: "FD-NO-SPACE", work: func(t *testing.T) (func(), []string) { return disk(t, "web2", "4M") }},
 	{name: "noexec", code: "FD-NOEXEC", work: func(t *testing.T) (func(), []string) { return disk(t, "web2", "64M", "noexec") }},
@@ -60,6 +63,15 @@ var wrongs = []wrong{
 				mustVerb(t, "exec", "web3", "systemctl", "start", "ssh")
 			}, nil
 		}},
+}
+
+// sshd has sshd read a line of configuration before all others, or no more.
+func sshd(line string) string {
+	const file = "/etc/ssh/sshd_config.d/0-test.conf"
+	if line == "" {
+		return "rm " + file + "; systemctl reload ssh"
+	}
+	return fmt.Sprintf("echo '%s' >%s; systemctl reload ssh", line, file)
 }
 
 const (
