@@ -29,6 +29,7 @@ type Cargo struct {
 	made   map[string]*making // patches by the old sha256, packed artifacts by tool
 	helper func() (*helper, error)
 	link   chan struct{} // held by the one host that measures
+	hands  chan struct{} // held while a patch is made: that takes memory
 	speed  float64       // bytes a second, 0 until it was measured
 }
 
@@ -44,7 +45,7 @@ type CargoOptions struct {
 
 // NewCargo does no input or output yet.
 func NewCargo(a *Artifact, o CargoOptions) *Cargo {
-	c := &Cargo{Artifact: a, o: o, made: map[string]*making{}, link: make(chan struct{}, 1), speed: float64(o.Speed)}
+	c := &Cargo{Artifact: a, o: o, made: map[string]*making{}, link: make(chan struct{}, 1), hands: make(chan struct{}, 2), speed: float64(o.Speed)}
 	c.helper = sync.OnceValues(func() (*helper, error) { return readHelper(o.Helper) })
 	return c
 }
@@ -117,6 +118,8 @@ func (c *Cargo) patch(ctx context.Context, old oldRelease, fetch func(io.Writer)
 }
 
 func (c *Cargo) makePatch(old oldRelease, fetch func(io.Writer) error) ([]byte, error) {
+	c.hands <- struct{}{}
+	defer func() { <-c.hands }()
 	was, err := c.oldBytes(old, fetch)
 	if err != nil {
 		return nil, err
@@ -149,7 +152,7 @@ func (c *Cargo) oldBytes(old oldRelease, fetch func(io.Writer) error) ([]byte, e
 	if data, err := c.o.Cache.get(old.hash); err == nil {
 		return data, nil
 	}
-	var b atMost
+	b := atMost{left: 2*c.Size + 64<<20}
 	if err := fetch(&b); err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", old.id, err)
 	}
@@ -160,12 +163,15 @@ func (c *Cargo) oldBytes(old oldRelease, fetch func(io.Writer) error) ([]byte, e
 	return b.Bytes(), nil
 }
 
-// atMost takes as much as a patch can be made of.
-type atMost struct{ bytes.Buffer }
+// atMost takes no more than it has left.
+type atMost struct {
+	bytes.Buffer
+	left int64
+}
 
 func (b *atMost) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > delta.MaxSize {
-		return 0, errors.New("it is too large")
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, errors.New("it is far larger than the new one")
 	}
 	return b.Buffer.Write(p)
 }

@@ -88,7 +88,7 @@ func TestAPoorDeltaIsExplained(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := NewCargo(a, CargoOptions{}).poor(int(a.Size / 2)).Error(); got != c.want {
+		if got := NewCargo(a, CargoOptions{}).poor(int(a.Size+1) / 2).Error(); got != c.want {
 			t.Errorf("%s: %s\nwant %s", name, got, c.want)
 		}
 		_ = a.Close()
