@@ -14,7 +14,7 @@ func TestWhatWasFoundIsTheWayBackOnceItIsAdopted(t *testing.T) {
 	if err != nil || h.From != "adopted-01234567" || !h.Ran || h.Drift || h.Adopts != "/srv/shop/builds/1" || p.Previous != "adopted" {
 		t.Errorf("planned %+v, previous %q: %v", h, p.Previous, err)
 	}
-	if got, want := staged(h, 0), "v1 was there; what was found is kept as adopted-01234567"; got != want {
+	if got, want := staged(h, Sent{}, 0), "v1 was there; what was found is kept as adopted-01234567"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -13,6 +13,7 @@ type Release struct {
 	ID       string // <revision>-<first 8 hex of SHA256>; "" means none
 	Revision string
 	SHA256   string // of the artifact, hex
+	Size     int64  // of the artifact
 }
 
 // State is how one balancer sees one host, all its backends there together.
@@ -105,11 +106,19 @@ type Host interface {
 
 // A Stager puts releases on a host. Nothing that runs is touched.
 type Stager interface {
-	// Stage returns once r is complete on the host, its sha256 compared there; sent
-	// is 0 when it was there already. progress is told bytes as they go out.
-	Stage(ctx context.Context, r Release, progress func(n int64)) (sent int64, err error)
+	// Stage returns once r is complete on the host, its sha256 compared there. tell is
+	// told n bytes as they go out, of those that are to go out in all: fewer where the
+	// host has something alike, more when that did not work out.
+	Stage(ctx context.Context, r Release, tell func(n, of int64)) (Sent, error)
 	// Prune removes releases beyond the number kept, never one of protect.
 	Prune(ctx context.Context, protect []string) error
+}
+
+// Sent tells how a release came to a host.
+type Sent struct {
+	Bytes int64  // 0 when it was there already
+	How   string // "a delta to v1-0a1b2c3d"; "" when all of it was sent as it is
+	Note  string // what kept a shorter way from being gone
 }
 
 // A Switcher points a host at a release.

@@ -55,7 +55,8 @@ type Event struct {
 	Evidence  []string  `json:"evidence,omitempty"`
 
 	Bytes int64 `json:"-"` // while staging: bytes sent since the last event, for the bar only
-	Total int64 `json:"-"` // while staging: bytes to send in all, once known
+	Of    int64 `json:"-"` // while staging: bytes to send to this host
+	Total int64 `json:"-"` // while staging: bytes to send in all, as far as is known
 }
 
 // Outcome is how a run ended.

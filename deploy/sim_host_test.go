@@ -94,8 +94,8 @@ func (h *simHost) fenced(effect func() error) func() error {
 
 func (h *simHost) Name() string { return h.name }
 
-func (h *simHost) Stage(ctx context.Context, _ Release, _ func(int64)) (int64, error) {
-	return 0, h.do(ctx, "stage", "", time.Second, func() error { return nil })
+func (h *simHost) Stage(ctx context.Context, _ Release, _ func(n, of int64)) (Sent, error) {
+	return Sent{}, h.do(ctx, "stage", "", time.Second, func() error { return nil })
 }
 func (h *simHost) Prune(context.Context, []string) error { return nil }
 func (h *simHost) Log(context.Context) []string          { return []string{"log of " + h.name} }

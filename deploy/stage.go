@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,47 +12,90 @@ import (
 // side, before anything is drained. It returns the bytes sent; every host that
 // failed is in the error.
 func StageAll(ctx context.Context, p Plan, hosts map[string]Host, release func(id string) Release, size int64, emit func(Event)) (int64, error) {
-	var sent atomic.Int64
+	s := staging{rollout: p.Rollout, emit: emit, of: map[string]int64{}}
+	s.begin(p, size)
 	var wg sync.WaitGroup
 	errs := make([]error, len(p.Hosts))
-	var mu sync.Mutex
-	say := func(e Event) {
-		mu.Lock()
-		defer mu.Unlock()
-		e.Kind, e.Rollout, e.Time = KindHost, p.Rollout, time.Now()
-		emit(e)
-	}
-	if size > 0 {
-		say(Event{Phase: Staging, Total: size * int64(p.Changes())})
-	}
 	for i, h := range p.Hosts {
-		if !h.Changes() {
-			continue
+		if h.Changes() {
+			wg.Go(func() { errs[i] = s.host(ctx, h, hosts[h.Name], release(h.To)) })
 		}
-		wg.Go(func() {
-			began := time.Now()
-			n, err := hosts[h.Name].Stage(ctx, release(h.To), func(n int64) {
-				say(Event{Host: h.Name, Phase: Staging, Bytes: n})
-			})
-			sent.Add(n)
-			if err != nil {
-				errs[i] = fault(h.Name, Staging, err)
-				return
-			}
-			if n == 0 && size > 0 { // nothing to send: the bar has that much less to wait for
-				say(Event{Host: h.Name, Phase: Staging, Bytes: size})
-			}
-			say(Event{Host: h.Name, Phase: Staged, Detail: staged(h, n), ElapsedMS: time.Since(began).Milliseconds()})
-		})
 	}
 	wg.Wait()
-	return sent.Load(), errors.Join(errs...)
+	return s.sent, errors.Join(errs...)
 }
 
-func staged(h PlannedHost, sent int64) string {
-	text := RevisionOf(h.To) + " was there"
-	if sent > 0 {
-		text = fmt.Sprintf("%s, %.1f MB", RevisionOf(h.To), float64(sent)/1e6)
+// A staging adds up what all hosts are told.
+type staging struct {
+	rollout string
+	emit    func(Event)
+
+	mu    sync.Mutex
+	of    map[string]int64 // bytes that each host takes, as far as is known
+	total int64
+	sent  int64
+}
+
+// begin says the most that there can be to send.
+func (s *staging) begin(p Plan, size int64) {
+	for _, h := range p.Hosts {
+		if size > 0 && h.Changes() {
+			s.of[h.Name] = size
+			s.total += size
+		}
+	}
+	if s.total > 0 {
+		s.say(Event{Phase: Staging, Total: s.total})
+	}
+}
+
+// say emits one event at a time. The caller need not hold the lock.
+func (s *staging) say(e Event) {
+	e.Kind, e.Rollout, e.Time = KindHost, s.rollout, time.Now()
+	s.emit(e)
+}
+
+func (s *staging) host(ctx context.Context, h PlannedHost, on Host, r Release) error {
+	began, passed := time.Now(), int64(0)
+	done, err := on.Stage(ctx, r, func(n, of int64) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		passed += n
+		s.takes(h.Name, max(of, passed))
+		s.say(Event{Host: h.Name, Phase: Staging, Bytes: n, Of: s.of[h.Name], Total: s.total})
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent += done.Bytes
+	if err != nil {
+		return fault(h.Name, Staging, err)
+	}
+	s.takes(h.Name, passed)
+	if s.total > 0 {
+		s.say(Event{Host: h.Name, Phase: Staging, Of: passed, Total: s.total})
+	}
+	s.say(Event{Host: h.Name, Phase: Staged, Detail: staged(h, done, r.Size), ElapsedMS: time.Since(began).Milliseconds()})
+	return nil
+}
+
+// takes notes what a host takes in all.
+func (s *staging) takes(host string, of int64) {
+	s.total += of - s.of[host]
+	s.of[host] = of
+}
+
+func staged(h PlannedHost, sent Sent, size int64) string {
+	text := RevisionOf(h.To)
+	switch {
+	case sent.How != "":
+		text += fmt.Sprintf(", %.1f of %.1f MB: %s", float64(sent.Bytes)/1e6, float64(size)/1e6, sent.How)
+	case sent.Bytes > 0:
+		text += fmt.Sprintf(", %.1f MB", float64(sent.Bytes)/1e6)
+	default:
+		text += " was there"
+	}
+	if sent.Note != "" {
+		text += "; " + sent.Note
 	}
 	if h.Adopts != "" {
 		text += "; what was found is kept as " + h.From

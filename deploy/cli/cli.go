@@ -33,6 +33,9 @@ func Main(ctx context.Context, env Env) int {
 	if slices.Contains(env.Args, "--generate-bash-completion") {
 		return 0 // a TAB must never reach an action (urfave/cli#1993)
 	}
+	if code, asked := applies(env); asked {
+		return code
+	}
 	x := &program{env: env, json: wantsJSON(env)}
 	app := x.app()
 	argv, err := normalise(env.Args, app.Commands)

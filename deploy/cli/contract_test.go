@@ -149,7 +149,7 @@ func TestContractOfCommands(t *testing.T) {
 		case "plan":
 			row = strings.ReplaceAll(rows["rollout"], "`--dry-run`", "")
 		case "restart":
-			row = regexp.MustCompile("`--(artifact|revision|dry-run)[^`]*`").ReplaceAllString(rows["rollout"], "")
+			row = regexp.MustCompile("`--(artifact|revision|limit-rate|dry-run)[^`]*`").ReplaceAllString(rows["rollout"], "")
 		}
 		sameWords(t, "flags of "+c.Name, flagsIn(row), ownFlags(c))
 	}

@@ -28,6 +28,11 @@ func (w *wire) Stream(ctx context.Context, script string, _ io.Reader) ([]byte, 
 	return w.Run(ctx, script)
 }
 
+func (w *wire) Fetch(ctx context.Context, script string, _ io.Writer) error {
+	_, err := w.Run(ctx, script)
+	return err
+}
+
 func TestWhatIsGivenUpIsShutOutBeforeAnythingElse(t *testing.T) {
 	w, broken := &wire{}, 0
 	m := &sureMachine{Machine: w, turns: func(_ context.Context, epoch, turn int64) error {

@@ -219,20 +219,26 @@ func (s *session) engine(p deploy.Plan, survey deploy.Survey) *deploy.Rollout {
 func (p *prepared) stage(ctx context.Context, s *session) error {
 	plan := p.rollout.Plan
 	p.rollout.Journal = s.book
-	size := int64(0)
-	if p.art != nil {
-		size = p.art.Size
+	if p.art == nil {
+		_, err := deploy.StageAll(ctx, plan, s.engineHosts(), p.release, 0, s.emit)
+		return err
 	}
-	sent, err := deploy.StageAll(ctx, plan, s.engineHosts(), p.release, size, s.emit)
-	p.sent = sent
-	return err
+	cargo := s.load(p.art, plan.Changes())
+	defer func() { _ = cargo.Close() }() // what was made for the way
+	return both(
+		func() (err error) {
+			p.sent, err = deploy.StageAll(ctx, plan, s.engineHosts(), p.release, p.art.Size, s.emit)
+			return err
+		},
+		func() error { _ = cargo.Keep(); return nil }, // the next delta is made without it, too
+	)
 }
 
 // release is the artifact's where the id is its own; else one that a host has.
 func (p *prepared) release(id string) deploy.Release {
 	r := deploy.Release{ID: id, Revision: deploy.RevisionOf(id)}
 	if p.art != nil && releaseID(r.Revision, p.art) == id {
-		r.SHA256 = p.art.SHA256
+		r.SHA256, r.Size = p.art.SHA256, p.art.Size
 	}
 	return r
 }

@@ -21,6 +21,7 @@ type host struct {
 	machine  *sureMachine
 	site     *site.Site
 	artifact *site.Artifact // nil where the release must be there already
+	cargo    *site.Cargo    // of the artifact, once it is on its way
 	facts    site.Facts     // of the preflight
 	observed bool
 	warnings []string
@@ -101,14 +102,15 @@ func (h *host) Prune(ctx context.Context, protect []string) error {
 
 // Stage keeps what was found, sends the artifact where the release is its own, and
 // makes sure that any other release is there already.
-func (h *host) Stage(ctx context.Context, r deploy.Release, progress func(int64)) (int64, error) {
+func (h *host) Stage(ctx context.Context, r deploy.Release, tell func(n, of int64)) (deploy.Sent, error) {
 	if err := h.keep(ctx); err != nil {
-		return 0, err
+		return deploy.Sent{}, err
 	}
 	if h.artifact != nil && r.SHA256 == h.artifact.SHA256 {
-		return h.site.Stage(ctx, r.ID, h.artifact, progress)
+		done, err := h.site.Ship(ctx, r.ID, h.cargo, tell)
+		return deploy.Sent{Bytes: done.Sent, How: done.How, Note: done.Note}, err
 	}
-	return 0, h.has(ctx, r)
+	return deploy.Sent{}, h.has(ctx, r)
 }
 
 // has is nil when the release is there, or will be once what was found is kept.

@@ -36,6 +36,7 @@ type rolloutOptions struct {
 	only       deploy.Settling // nothing but settle an unfinished rollout
 	steps      int             // rollback
 	to         string          // rollback
+	limitRate  string          // of the upload
 }
 
 // fleetFlags are those of every command that changes the fleet host by host.
@@ -79,6 +80,7 @@ func (x *program) rolloutCommand() *ucli.Command {
 		Flags: slices.Concat([]ucli.Flag{
 			artifactFlag(),
 			&ucli.StringFlag{Name: "revision", Usage: "what was built, `R`; default: from the artifact", EnvVars: twin("revision")},
+			limitFlag(),
 		}, fleetFlags(), forwardFlags()),
 		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRollout)) },
 	}
@@ -89,6 +91,7 @@ func (x *program) rollbackCommand() *ucli.Command {
 		Name: "rollback", Usage: "bring the fleet back to what it ran before",
 		Flags: append(fleetFlags(),
 			artifactFlag(),
+			limitFlag(),
 			&ucli.IntFlag{Name: "n", Value: 1, Usage: "rollouts to go back, `N`", EnvVars: twin("n")},
 			&ucli.StringFlag{Name: "to", Usage: "the revision to go back to, `R`", EnvVars: twin("to")},
 			&ucli.BoolFlag{Name: "override-freeze", Usage: "go back though the app is frozen", EnvVars: twin("override-freeze")},
@@ -111,7 +114,7 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
 		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
 		noUndo: c.Bool("no-undo"), maxFail: c.String("max-failures"), hosts: c.String("hosts"), skip: c.Int("skip-unreachable"),
-		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to")}
+		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to"), limitRate: c.String("limit-rate")}
 }
 
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
@@ -197,11 +200,17 @@ func (o rolloutOptions) run(ctx context.Context, inv *inventory.Inventory, scree
 		return deploy.Result{}, err
 	}
 	defer s.close()
+	if s.limit, err = limitOf(o.limitRate); err != nil {
+		return deploy.Result{}, err
+	}
 	return o.on(ctx, s)
 }
 
 // back checks how far to go back, before any machine is asked.
 func (o rolloutOptions) back() error {
+	if _, err := limitOf(o.limitRate); err != nil {
+		return err
+	}
 	switch {
 	case o.lockWait < 0:
 		return usage("--lock-wait: %s is less than nothing", o.lockWait)

@@ -15,6 +15,7 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/deploy/ui"
 	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
 // A session is one command at work on one fleet: its machines, and the lock once
@@ -37,6 +38,7 @@ type session struct {
 	who       string // holds the lease
 	book      *state.Book
 	epoch     int64 // since the fence was raised
+	limit     *site.Limit
 
 	mu  sync.Mutex
 	seq int64

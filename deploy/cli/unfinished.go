@@ -10,6 +10,7 @@ func (x *program) resumeCommand() *ucli.Command {
 		Name: "resume", Usage: "go on with an unfinished rollout",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "artifact", TakesFile: true, Usage: "its artifact, for hosts that lost the release since, `PATH`", EnvVars: twin("artifact")},
+			limitFlag(),
 			lockWaitFlag(),
 		},
 		Action: func(c *ucli.Context) error { return x.run(c, settleOptions(c, deploy.GoOn)) },

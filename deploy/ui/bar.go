@@ -16,11 +16,11 @@ type bar struct {
 	frame lastFrame
 	key   barKey
 	at    int64
+	end   int64
 }
 
 type barKey struct {
 	title string
-	end   int64
 	bytes bool
 	cols  int
 }
@@ -33,18 +33,21 @@ func (f *lastFrame) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (b *bar) draw(key barKey, at int64) string {
-	at = max(0, min(at, key.end))
-	if b.ProgressBar == nil || key != b.key || at < b.at {
-		b.ProgressBar, b.key = b.made(key), key
+func (b *bar) draw(key barKey, at, end int64) string {
+	at = max(0, min(at, end))
+	switch {
+	case b.ProgressBar == nil || key != b.key || at < b.at || b.at == b.end && end != b.end:
+		b.ProgressBar, b.key = b.made(key, end), key
+	case end != b.end:
+		b.ChangeMax64(end) // it goes on with the rate that it knows
 	}
-	b.at = at
+	b.at, b.end = at, end
 	_ = b.Set64(at) // it complains of numbers past its end only
 	return strings.TrimRight(b.frame.text, " ")
 }
 
-func (b *bar) made(key barKey) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(key.end,
+func (b *bar) made(key barKey, end int64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(end,
 		progressbar.OptionSetWriter(&b.frame), // not a terminal: no width is guessed, nothing synced
 		progressbar.OptionUseANSICodes(true),  // else it erases with spaces
 		progressbar.OptionSetDescription(key.title),
@@ -64,14 +67,14 @@ func (u *UI) frame() string {
 	if u.o.Width != nil {
 		cols = u.o.Width()
 	}
-	total := u.total.Load()
+	sent, total := u.flow.now()
 	switch {
 	case u.story.flipping():
 		done, all := u.story.finished()
-		line := u.bar.draw(barKey{"flipping", int64(all), false, cols}, int64(done))
+		line := u.bar.draw(barKey{"flipping", false, cols}, int64(done), int64(all))
 		return fit(line+"  "+u.story.underWay(), cols)
 	case total > 0:
-		return fit(u.bar.draw(barKey{"staging", total, true, cols}, u.sent.Load()), cols)
+		return fit(joined("  ", u.bar.draw(barKey{"staging", true, cols}, sent, total), u.flow.ahead()), cols)
 	}
 	return ""
 }

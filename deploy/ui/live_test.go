@@ -75,12 +75,12 @@ func TestLiveShowsOneBarBelowTheStory(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		term.want(t, "staging", `
 fleet  plan       v1 → v2
-staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)`)
+staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)  6s left`)
 		u.Event(host(0, "web1", deploy.Staged, "v2, 10.0 MB", 1400))
 		term.want(t, "a line more", `
 fleet  plan       v1 → v2
 web1   staged     v2, 10.0 MB  1.4s
-staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)`)
+staging  25% [======>                       ] (10/40 MB, 5.0 MB/s)  6s left`)
 		u.Event(host(0, "web2", deploy.Done, "", 0))
 		u.Event(host(0, "web1", deploy.Draining, "", 0))
 		u.Event(deploy.Event{Kind: deploy.KindLB, Host: "web1", LB: "edge1", Detail: "12 sessions"})
@@ -102,6 +102,37 @@ web2   done
 web1   done
 `)
 		wantText(t, "stdout", out.String(), "done: shop v2 on 2 hosts in 6.1s; at least 1 of 2 served\n")
+	})
+}
+
+func TestLiveNamesTheSlowestHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, term, _ := live(120)
+		defer u.Close()
+		total := int64(60e6)
+		tell := func(host string, n, of int64) {
+			u.Event(deploy.Event{Kind: deploy.KindHost, Host: host, Phase: deploy.Staging, Bytes: n, Of: of, Total: total})
+			time.Sleep(time.Second + 10*time.Millisecond)
+		}
+		bar := func(when, want string) {
+			t.Helper()
+			synctest.Wait()
+			lines := term.lines(t)
+			_, line, _ := strings.Cut(lines[len(lines)-1], "MB/s)")
+			wantText(t, when, line, want)
+		}
+		tell("web1", 10e6, 20e6)
+		bar("one host", "  5s left")
+		total = 41e6 // a delta will do
+		tell("web2", 0.25e6, 1e6)
+		bar("two of three", "  6s left, web2 slowest at 25%")
+		tell("web3", 2e6, 20e6)
+		bar("all of them", "  7s left, web3 slowest at 10%")
+		tell("web3", 18e6, 20e6)
+		tell("web2", 0.75e6, 1e6)
+		bar("one is left", "  2s left, web1 slowest at 50%")
+		tell("web1", 10e6, 20e6)
+		bar("none", "")
 	})
 }
 

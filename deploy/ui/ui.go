@@ -5,7 +5,6 @@ package ui
 import (
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
@@ -36,7 +35,7 @@ type UI struct {
 	wake   chan struct{}
 	done   chan struct{}
 
-	sent, total atomic.Int64 // bytes, while staging: counted here, drawn at leisure
+	flow flow
 
 	// What follows belongs to the goroutine that owns the terminal.
 	o      Options
@@ -68,11 +67,8 @@ func (u *UI) Fleet(app string, names ...string) { u.push(fleet{app, names}) }
 
 // Event shows e, in the order of the calls.
 func (u *UI) Event(e deploy.Event) {
-	if e.Kind == deploy.KindHost && e.Phase == deploy.Staging && (e.Bytes > 0 || e.Total > 0) {
-		u.sent.Add(e.Bytes)
-		if e.Total > 0 {
-			u.total.Store(e.Total)
-		}
+	if u.flow.counts(e) {
+		u.flow.add(e)
 		return
 	}
 	u.push(e)
@@ -150,7 +146,7 @@ func (u *UI) look() {
 	case u.o.Live:
 		u.screen.paint(u.frame())
 	default:
-		u.screen.print(u.story.heartbeat(u.sent.Load(), u.total.Load()))
+		u.screen.print(u.story.heartbeat(u.flow.now()))
 	}
 }
 

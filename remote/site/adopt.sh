@@ -2,7 +2,7 @@
 # of it; what is installed is only read.
 enter
 [ "$(readlink current)" = "$link" ] || die FD-ADOPT "current was changed meanwhile"
-t=$(umask 077; mktemp -d releases/.stage-XXXXXXXX 2>&1) || case $t in
+t=$(umask 077; mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1) || case $t in
   *"No space"*|*quota*) die FD-NO-SPACE "$t" ;;
   *) die FD-APP-PATH "$t" ;;
 esac

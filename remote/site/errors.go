@@ -98,6 +98,8 @@ func (s *Site) words(code, detail string) (text, hint string) {
 		return "the upload was cut short: " + detail, "run it again"
 	case "FD-STAGE-SHA":
 		return "the host received other bytes: its sha256 is " + detail, "run it again; if it stays so, check the host's memory and disk"
+	case "FD-DELTA":
+		return "apply the delta: " + detail, "run it again"
 	case "FD-STAGE-ENTRY":
 		return "the release has no executable " + detail, "check app.entry and the file's mode in the artifact"
 	case "FD-STAGE-UNPACK":

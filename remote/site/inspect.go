@@ -119,3 +119,18 @@ func (a *Artifact) RunsOn(arch string) bool {
 	}
 	return false
 }
+
+// debugPacked tells whether the program's debug information is compressed, which hides
+// all likeness with another build's.
+func (a *Artifact) debugPacked() bool {
+	f, err := elf.NewFile(a.f)
+	if err != nil {
+		return false
+	}
+	for _, s := range f.Sections {
+		if strings.HasPrefix(s.Name, ".zdebug_") || strings.HasPrefix(s.Name, ".debug_") && s.Flags&elf.SHF_COMPRESSED != 0 {
+			return true
+		}
+	}
+	return false
+}

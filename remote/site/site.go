@@ -23,6 +23,7 @@ import (
 type Machine interface {
 	Run(ctx context.Context, script string) (stdout []byte, err error)
 	Stream(ctx context.Context, script string, payload io.Reader) (stdout []byte, err error)
+	Fetch(ctx context.Context, script string, to io.Writer) error
 }
 
 // Ways to install a release.

@@ -23,7 +23,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv("SITE_TEST_UPLOAD") != "" {
 		uploadUntilKilled()
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if name, err := own(); err == nil {
+			_ = os.RemoveAll(filepath.Dir(name))
+		}
+		os.Exit(code)
+	}))
 }
 
 // A bench is one host with an app directory.

@@ -3,7 +3,6 @@ package site
 import (
 	"context"
 	_ "embed"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -15,41 +14,16 @@ var haveScript string
 //go:embed stage.sh
 var stageScript string
 
-// Stage returns once release id is complete on the host, its sha256 compared
-// there. sent is 0 when it was there already. progress, unless nil, is told the
-// bytes of each write as they go out. Nothing that runs is touched.
+// Stage is Ship on the plain way. sent is 0 when the release was there already; progress,
+// unless nil, is told the bytes of each write as they go out.
 func (s *Site) Stage(ctx context.Context, id string, a *Artifact, progress func(n int64)) (sent int64, err error) {
-	if err := checkID(id); err != nil {
-		return 0, err
-	}
-	v := vars{"id": id, "hash": a.SHA256, "size": strconv.FormatInt(a.Size, 10), "kind": string(a.Kind)}
-	out, err := s.thorough(ctx, haveScript, v)
-	if err != nil || string(out) == "have\n" {
-		return 0, err
-	}
-	if text := a.room(parseFree(string(out))); text != "" {
-		text, hint := s.words("FD-NO-SPACE", text)
-		return 0, &Error{text: text, code: "FD-NO-SPACE", hint: hint}
-	}
-	return s.upload(ctx, v, a, progress)
-}
-
-func (s *Site) upload(ctx context.Context, v vars, a *Artifact, progress func(n int64)) (sent int64, err error) {
-	if err := a.unchanged(); err != nil {
-		return 0, err
-	}
-	payload := &counter{r: a.Reader(), tell: progress}
-	out, err := s.m.Stream(ctx, s.script(stageScript, v), payload)
-	if err != nil {
-		if changed := a.unchanged(); changed != nil {
-			return payload.n, changed
+	tell := func(n, _ int64) {
+		if progress != nil && n > 0 {
+			progress(n)
 		}
-		return payload.n, s.explain(err)
 	}
-	if string(out) != "staged\n" {
-		return payload.n, fmt.Errorf("stage: the host answered %.100q", out)
-	}
-	return payload.n, nil
+	done, err := s.Ship(ctx, id, NewCargo(a, CargoOptions{Whole: true}), tell)
+	return done.Sent, err
 }
 
 // parseFree reads "free BYTES INODES"; what is not told is -1.

@@ -1,8 +1,9 @@
-# Receives size bytes of stdin as release id. Whatever cuts this short, nothing
-# stands under the release's name until all of it was compared.
+# Receives size bytes as release id: stdin has them as they are, packed, or as a patch to
+# the release old. Whatever cuts this short, nothing stands under the release's name
+# until all of it was compared.
 enter
 command -v sha256sum >/dev/null 2>&1 || command -v openssl >/dev/null 2>&1 || die FD-HOST-TOOL sha256sum
-t=$(umask 077; mktemp -d releases/.stage-XXXXXXXX 2>&1) || case $t in
+t=$(umask 077; mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1) || case $t in
   *"No space"*|*quota*) die FD-NO-SPACE "$t" ;;
   *) die FD-APP-PATH "$t" ;;
 esac
@@ -17,11 +18,46 @@ failed() {
 r=$t/release
 err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$t/probe") && chmod 0700 "$t/probe" || failed "$err" FD-STAGE-WRITE
 "$t/probe" 2>/dev/null || die FD-NOEXEC "$path"
+# take N FILE receives N bytes.
+take() {
+  err=$(head -c "$1" 2>&1 >"$2") || failed "$err" FD-STAGE-WRITE
+  got=$(wc -c <"$2")
+  [ "$got" -eq "$1" ] || die FD-STAGE-SHORT "$((got)) of $1 bytes came"
+}
+# helped finds the program that applies patches, or receives it. It runs only while its
+# sha256 is the one that the runner knows.
+helped() {
+  apply=$PWD/.flipdeploy/apply-$helper
+  if [ "$hsize" -gt 0 ]; then
+    take "$hsize" "$t/apply.gz"
+    apply=$PWD/$t/apply
+    err=$(gzip -dc "$t/apply.gz" 2>&1 >"$apply") || failed "$err" FD-DELTA
+    chmod 0700 "$apply"
+  fi
+  [ ! -L "$apply" ] && [ -f "$apply" ] && [ -O "$apply" ] || die FD-DELTA "the program that applies it is gone"
+  [ "$(sum <"$apply")" = "$helper" ] || die FD-DELTA "the program that applies it has another sha256"
+}
+patched() {
+  helped
+  take "$psize" "$t/patch"
+  b=releases/$old/$entry
+  [ ! -L "releases/$old" ] && [ ! -L "$b" ] && [ -f "$b" ] || die FD-DELTA "release $old is gone"
+  err=$("$apply" apply-patch "$b" "$t/patch" "$blob" "$size" 2>&1) || die FD-DELTA "$err"
+}
+receive() {
+  case $how in
+    plain) err=$(head -c "$size" 2>&1 >"$blob") ;;
+    gzip|zstd) err=$({ "$how" -dc 2>/dev/null | head -c "$((size + 1))" >"$blob"; } 2>&1) ;;
+    copy) err=$(cp -- "releases/$old/$entry" "$blob" 2>&1) ;;
+    delta) patched ;;
+    *) die FD-STAGE-WRITE "$how: no such way" ;;
+  esac || failed "$err" FD-STAGE-WRITE
+}
 case $kind in
   file) blob=$r/$entry; mkdir -p "${blob%/*}" ;;
   *) blob=$t/archive; mkdir "$r" ;;
 esac || die FD-STAGE-WRITE "$r cannot be made"
-err=$(head -c "$size" 2>&1 >"$blob") || failed "$err" FD-STAGE-WRITE
+receive
 got=$(wc -c <"$blob")
 [ "$got" -eq "$size" ] || die FD-STAGE-SHORT "$((got)) of $size bytes came"
 got=$(sum <"$blob")
@@ -37,6 +73,9 @@ chmod 0755 "$r"
 if [ "$kind" = file ]; then fsync "$blob" "$r/.flipdeploy-release" "$r"
 else sync -f "$r" 2>/dev/null || sync; fi
 locked
+if [ "$how" = delta ] && [ "$hsize" -gt 0 ]; then
+  rm -f -- .flipdeploy/apply-* && mv -T "$t/apply" ".flipdeploy/apply-$helper"
+fi
 final=releases/$id
 [ -L "$final" ] && die FD-PLANTED "$path/$final is a symbolic link"
 if [ -e "$final" ]; then

@@ -1,0 +1,56 @@
+package delta
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Verb is the first argument of a program that is to do ApplyFile: flipdeploy's own, on a
+// host, which has nothing else that could.
+const Verb = "apply-patch"
+
+// ApplyFile makes new, which must not be there yet, of old and the patch. When it returns
+// an error new is not there.
+func ApplyFile(old, patch, new string, size int64) error {
+	o, oldSize, err := open(old)
+	if err != nil {
+		return fmt.Errorf("the old file: %w", err)
+	}
+	defer func() { _ = o.Close() }() // only read from
+	p, patchSize, err := open(patch)
+	if err != nil {
+		return fmt.Errorf("the patch: %w", err)
+	}
+	defer func() { _ = p.Close() }() // only read from
+	h, err := ReadHead(p, patchSize)
+	if err != nil {
+		return err
+	}
+	if h.NewSize != size {
+		return damaged("it makes a file of %d bytes, not of %d", h.NewSize, size)
+	}
+	n, err := os.OpenFile(new, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("the new file: %w", err)
+	}
+	if err := errors.Join(Apply(n, o, oldSize, p, patchSize), n.Close()); err != nil {
+		return errors.Join(err, os.Remove(new))
+	}
+	return nil
+}
+
+func open(name string) (*os.File, int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", name)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return f, info.Size(), nil
+}

@@ -1,0 +1,199 @@
+package site
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Shipped tells how a release came to a host.
+type Shipped struct {
+	Sent int64  // bytes, 0 when it was there already
+	How  string // of the way, "" when all bytes went as they are
+	Note string // what kept a shorter way from being gone
+}
+
+// Tell is told n bytes as they go out, of those that the way takes.
+type Tell func(n, of int64)
+
+// Ship returns once release id is complete on the host, its sha256 compared there. A
+// shorter way that does not work out is given up for the plain one, once. Nothing that
+// runs is touched.
+func (s *Site) Ship(ctx context.Context, id string, c *Cargo, tell Tell) (Shipped, error) {
+	if err := checkID(id); err != nil {
+		return Shipped{}, err
+	}
+	if tell == nil {
+		tell = func(int64, int64) {}
+	}
+	x := &shipment{Site: s, Cargo: c, tell: tell, vars: vars{"id": id, "hash": c.SHA256, "size": strconv.FormatInt(c.Size, 10), "kind": string(c.Kind)}}
+	if err := x.ask(ctx); err != nil || x.found.have {
+		return Shipped{}, err
+	}
+	if text := c.room(x.found.bytes, x.found.inodes); text != "" {
+		text, hint := s.words("FD-NO-SPACE", text)
+		return Shipped{}, &Error{text: text, code: "FD-NO-SPACE", hint: hint}
+	}
+	return x.ship(ctx)
+}
+
+// A shipment is one cargo on its way to one host.
+type shipment struct {
+	*Site
+	*Cargo
+	vars  vars
+	tell  Tell
+	found found
+	took  time.Duration // of asking
+	note  string
+	sent  int64
+
+	help    *helper
+	helpErr error // why there is none
+}
+
+// ask learns what the host has.
+func (x *shipment) ask(ctx context.Context) error {
+	x.vars["helper"], x.vars["interp"] = "", ""
+	if x.Kind == File && x.Size >= small && !x.o.Whole {
+		x.vars["helper"] = "none" // old releases are told of all the same
+		if x.help, x.helpErr = x.helper(); x.helpErr == nil {
+			x.vars["helper"], x.vars["interp"] = x.help.hash, x.help.interp
+		}
+	}
+	began := time.Now()
+	out, err := x.thorough(ctx, haveScript, x.vars)
+	x.took, x.found = time.Since(began), parseFound(string(out))
+	return err
+}
+
+func (x *shipment) ship(ctx context.Context) (Shipped, error) {
+	l := x.load(ctx)
+	err := x.send(ctx, l)
+	if l.way != plain && worthAnother(err) {
+		x.note = fmt.Sprintf("%s did not work out: %s", l.how, err)
+		l = x.whole()
+		err = x.send(ctx, l)
+	}
+	return Shipped{Sent: x.sent, How: l.how, Note: x.note}, err
+}
+
+// worthAnother tells whether a way may have failed by itself, and not for what all ways
+// share. A delta needs a little more room.
+func worthAnother(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains([]string{"FD-DELTA", "FD-STAGE-SHA", "FD-STAGE-SHORT", "FD-STAGE-WRITE", "FD-NO-SPACE"}, e.code)
+}
+
+// A load is what goes out on one way.
+type load struct {
+	way, how string
+	r        io.Reader
+	size     int64
+}
+
+func (x *shipment) whole() load { return load{way: plain, r: x.Reader(), size: x.Size} }
+
+// load chooses the way and makes what goes out. What cannot be made is noted.
+func (x *shipment) load(ctx context.Context) load {
+	if x.Size < small || x.o.Whole {
+		return x.whole()
+	}
+	for _, o := range x.found.old {
+		if o.hash == x.SHA256 {
+			x.vars["old"] = o.id
+			return load{way: copied, how: "a copy of " + o.id, r: strings.NewReader("")}
+		}
+	}
+	t := predict(x.Size, x.extra(), x.measured(ctx, x.m, x.took), x.o.Hosts, runtime.GOMAXPROCS(0))
+	if len(x.found.old) > 0 && t.deltaPays() {
+		l, err := x.delta(ctx)
+		if err == nil {
+			return l
+		}
+		x.note = "no delta: " + err.Error()
+	}
+	return x.pressed(ctx, t)
+}
+
+// pressed is the artifact packed where that pays, else whole.
+func (x *shipment) pressed(ctx context.Context, t times) load {
+	tool := x.found.packer()
+	if tool == "" || x.Kind == TarGz || !t.packingPays() {
+		return x.whole()
+	}
+	packed, err := x.packed(ctx, tool)
+	if err != nil || packed.Size() >= x.Size {
+		return x.whole()
+	}
+	return load{way: tool, how: "packed with " + tool, r: packed, size: packed.Size()}
+}
+
+// fetchFor is how many hosts must wait for a delta for its old bytes to be fetched.
+const fetchFor = 4
+
+// delta is the patch, and the helper where the host lacks it.
+func (x *shipment) delta(ctx context.Context) (load, error) {
+	if x.helpErr != nil {
+		return load{}, x.helpErr
+	}
+	if err := x.help.runsOn(x.found); err != nil {
+		return load{}, err
+	}
+	old := x.pick(x.found.old)
+	if !x.known(old.hash) && x.o.Hosts < fetchFor {
+		return load{}, fmt.Errorf("the program of %s is not in the cache", old.id)
+	}
+	patch, err := x.patch(ctx, old, func(to io.Writer) error {
+		return x.m.Fetch(ctx, x.script(`exec cat -- "$path/releases/$old/$entry"`, vars{"old": old.id}), to)
+	})
+	if err != nil {
+		return load{}, err
+	}
+	var help []byte
+	if !x.found.helper {
+		if help, err = x.help.packed(); err != nil {
+			return load{}, err
+		}
+	}
+	x.vars["old"], x.vars["hsize"], x.vars["psize"] = old.id, strconv.Itoa(len(help)), strconv.Itoa(len(patch))
+	return load{way: patched, how: "a delta to " + old.id, size: int64(len(help) + len(patch)),
+		r: io.MultiReader(bytes.NewReader(help), bytes.NewReader(patch))}, nil
+}
+
+// extra is about what the helper adds to a delta.
+func (x *shipment) extra() int64 {
+	if x.help == nil || x.found.helper {
+		return 0
+	}
+	return int64(float64(x.help.size) * packs)
+}
+
+// send brings the load to the host and has it made a release.
+func (x *shipment) send(ctx context.Context, l load) error {
+	if err := x.unchanged(); err != nil {
+		return err
+	}
+	x.vars["how"] = l.way
+	x.tell(0, l.size)
+	out := &counter{r: x.o.Limit.reader(ctx, l.r), tell: func(n int64) { x.tell(n, l.size) }}
+	text, err := x.m.Stream(ctx, x.script(stageScript, x.vars), out)
+	x.sent += out.n
+	if err != nil {
+		if changed := x.unchanged(); changed != nil {
+			return changed
+		}
+		return x.explain(err)
+	}
+	if string(text) != "staged\n" {
+		return fmt.Errorf("stage: the host answered %.100q", text)
+	}
+	return nil
+}
