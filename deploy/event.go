@@ -32,6 +32,7 @@ const (
 	KindHost    Kind = "host"
 	KindLB      Kind = "lb"
 	KindLock    Kind = "lock"
+	KindHook    Kind = "hook" // a command of the deploying machine was run
 	KindWarning Kind = "warning"
 	KindError   Kind = "error"
 	KindResult  Kind = "result"

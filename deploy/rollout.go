@@ -23,6 +23,9 @@ type Rollout struct {
 	Start     []HostView      // where hosts stand already, for a run that goes on with another's work
 	Direction Direction
 	Turned    bool // an earlier run of it turned back: this one goes on with that
+	// Before is asked once, before a host is touched on the way forward; its error leaves
+	// the host as it is and pauses the run. nil: nothing is asked.
+	Before func(ctx context.Context, host string) error
 
 	watched func(*run) // a search looks at what the run knows
 }
@@ -73,6 +76,7 @@ type run struct {
 	census shared[struct{}]
 	looks  map[string]*shared[map[string]Seat] // of each balancer
 	errs   map[string]error
+	asked  map[string]bool // hosts for which Before was asked
 	outFor map[string]time.Duration
 	told   map[string]string // what a host waits for; only the loop's
 	dir    Direction
@@ -93,7 +97,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	stop, cancelStop := context.WithCancel(stop)
 	defer cancelStop()
 	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
-		errs: map[string]error{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
+		errs: map[string]error{}, asked: map[string]bool{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
 	x.index()
 	if r.watched != nil {
@@ -198,10 +202,16 @@ func (x *run) live(host string, held bool) ending {
 	switch {
 	case x.Direction == AsIs:
 		return l.asIs(x.ctx)
-	case l.plan.InPlace:
-		return l.inPlace(x.ctx, x.turned())
+	case l.plan.InPlace && x.turned():
+		return l.inPlace(x.ctx, true)
 	case x.turned():
 		return l.back(x.ctx)
+	}
+	if kept := x.before(l); kept != nil {
+		return *kept
+	}
+	if l.plan.InPlace {
+		return l.inPlace(x.ctx, false)
 	}
 	return l.forward(x.ctx)
 }

@@ -96,7 +96,7 @@ func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artif
 	if err != nil {
 		return deploy.Plan{}, deploy.Survey{}, err
 	}
-	if err := s.fits(art); err != nil {
+	if err := errors.Join(s.fits(art), s.hooksThere()); err != nil {
 		return deploy.Plan{}, deploy.Survey{}, err
 	}
 	survey, err := s.inspect(ctx, scope, o.releaseID)
@@ -240,6 +240,13 @@ func (p *prepared) release(id string) deploy.Release {
 // run journals the plan, the first thing that makes the rollout one that can be
 // unfinished, and carries it out.
 func (p *prepared) run(ctx, held context.Context, s *session) (deploy.Result, error) {
+	if ctx.Err() != nil {
+		return deploy.Result{}, context.Cause(ctx)
+	}
+	return s.hooked(ctx, held, p.rollout, p.rollout.Plan.Mode == deploy.ModeRollback, func() (deploy.Result, error) { return p.carryOut(ctx, held, s) })
+}
+
+func (p *prepared) carryOut(ctx, held context.Context, s *session) (deploy.Result, error) {
 	if ctx.Err() != nil {
 		return deploy.Result{}, context.Cause(ctx)
 	}

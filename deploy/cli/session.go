@@ -39,6 +39,7 @@ type session struct {
 
 	mu  sync.Mutex
 	seq int64
+	saw func(deploy.Event) // told of every event, one at a time; nil: nobody is
 }
 
 // open makes the session; no connection is made yet.
@@ -143,6 +144,16 @@ func (s *session) emit(e deploy.Event) {
 		s.lease.Note(e.Host)
 	}
 	s.screen.Event(e)
+	if s.saw != nil {
+		s.saw(e)
+	}
+}
+
+// follow has saw told of every event from now on.
+func (s *session) follow(saw func(deploy.Event)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saw = saw
 }
 
 func (s *session) hostList() []*host {

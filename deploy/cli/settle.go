@@ -134,9 +134,11 @@ func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Se
 		},
 		Stage: func(ctx context.Context, _ *deploy.Rollout) error { return p.stageLeft(ctx, s) },
 	}
-	res, err := t.Run(ctx, held)
-	res.BytesSent = p.sent
-	return res, err
+	return s.hooked(ctx, held, p.rollout, how != deploy.GoOn, func() (deploy.Result, error) {
+		res, err := t.Run(ctx, held)
+		res.BytesSent = p.sent
+		return res, err
+	})
 }
 
 func (s *session) balancer(name string) *balancer {

@@ -31,6 +31,7 @@ func build(root *node, f *faults, path string) (*Inventory, error) {
 	b.inv.Reload = b.reload()
 	b.inv.Health = b.health()
 	b.inv.Rollout = b.rollout()
+	b.inv.Hooks = b.hooks()
 	b.inv.State = b.state()
 	b.machines()
 	b.deadlines()
@@ -135,6 +136,17 @@ func (b *builder) rollout() Rollout {
 		ProgressDeadline: s.dur("progress_deadline", 15*time.Minute, time.Millisecond),
 	}
 	return r
+}
+
+func (b *builder) hooks() Hooks {
+	s := b.section("hooks")
+	return Hooks{
+		Before:     s.argv("before"),
+		After:      s.argv("after"),
+		BeforeHost: s.argv("before_host"),
+		AfterHost:  s.argv("after_host"),
+		Timeout:    s.dur("timeout", time.Minute, time.Millisecond),
+	}
 }
 
 func (b *builder) state() State {

@@ -14,6 +14,7 @@ type Inventory struct {
 	Reload  Reload
 	Health  Health
 	Rollout Rollout
+	Hooks   Hooks
 	SSH     SSH
 	State   State
 	LBs     []LB   // at least one, names unique
@@ -85,6 +86,15 @@ type Rollout struct {
 	LBReadyTimeout   time.Duration
 	HostDeadline     time.Duration
 	ProgressDeadline time.Duration
+}
+
+// Hooks are commands of this machine, run in Dir while the lock is held; nil: none.
+type Hooks struct {
+	Before     []string // before the first host of a run is touched
+	After      []string // at its end
+	BeforeHost []string
+	AfterHost  []string
+	Timeout    time.Duration // of each
 }
 
 // An SSH holds the defaults of all machines; a Machine has what holds for it.

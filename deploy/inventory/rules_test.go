@@ -175,7 +175,7 @@ func TestManyFaultsAreBounded(t *testing.T) {
 	}
 	_, err := Parse([]byte(b.String()), "i.toml")
 	lines := strings.Split(err.Error(), "\n")
-	if len(lines) != 101 || lines[100] != "and 54 more faults" || lines[0] != `i.toml:1:1: zz0: unknown key "zz0": there are app, reload, health, rollout, ssh, state, lb, host` {
+	if len(lines) != 101 || lines[100] != "and 54 more faults" || lines[0] != `i.toml:1:1: zz0: unknown key "zz0": there are app, reload, health, rollout, hooks, ssh, state, lb, host` {
 		t.Errorf("%d lines, last %q", len(lines), lines[len(lines)-1])
 	}
 }

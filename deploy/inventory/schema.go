@@ -88,6 +88,13 @@ var schema = []spec{
 	{"rollout.host_deadline", duration, false},
 	{"rollout.progress_deadline", duration, false},
 
+	{"hooks", table, false},
+	{"hooks.before", argv, false},
+	{"hooks.after", argv, false},
+	{"hooks.before_host", argv, false},
+	{"hooks.after_host", argv, false},
+	{"hooks.timeout", duration, false},
+
 	{"ssh", table, false},
 	{"ssh.user", text, false},
 	{"ssh.port", number, false},

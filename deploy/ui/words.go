@@ -62,6 +62,8 @@ func (s *story) tell(e deploy.Event) []string {
 		return s.balancer(e)
 	case deploy.KindLock:
 		return s.row(news, or(e.Host, e.LB), "lock", notable, e.Detail, elapsed(e))
+	case deploy.KindHook:
+		return s.row(news, e.Host, "hook", notable, e.Detail, elapsed(e))
 	case deploy.KindWarning:
 		return s.trouble(e, notable)
 	case deploy.KindError:
