@@ -120,7 +120,7 @@ func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict 
 		return w.flapping(at)
 	case w.kind == reload && !w.how.Several && len(f.roots()) > 1:
 		return w.judgeSplit(at)
-	case w.how.Alone && w.how.Kind == MasterWorker && len(fresh) > 1: // its master was told twice
+	case w.how.Alone && w.how.Kind == MasterWorker && len(fresh)-len(f.rootsOf(fresh)) > 1: // its master was told twice
 		return w.judgeSplit(at)
 	case w.how.Alone && w.how.Kind != MasterWorker && len(f.listeners()) > 1:
 		return w.late(at, Partial)

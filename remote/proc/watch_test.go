@@ -160,6 +160,8 @@ func TestVerdictsByKind(t *testing.T) {
 		{"a second app is started beside it, and is never seen", Config{Steps: secondFirst}, listens + old, []sight{{9 * time.Second, listens + old, waiting}, {10 * time.Second, listens + old, Refused}}},
 		{"a master with one worker starts two", Config{Kind: MasterWorker, Alone: true}, listens + old + work, []sight{
 			{100 * ms, listens + old + pair, waiting}, {700 * ms, listens + old + pair, waiting}, {4 * time.Second, listens + old + pair, Split}}},
+		{"a master with one worker is restarted", Config{Kind: MasterWorker, Alone: true}, listens + old + work, []sight{
+			{5 * time.Second, fresh + "proc 21 20 201 S 0\nino 21 1:2\nlisten 21\n", waiting}, {6 * time.Second, fresh + "proc 21 20 201 S 0\nino 21 1:2\nlisten 21\n", taken}}},
 		{"it is asked in vain", Config{Kind: SamePID}, listens + image, []sight{{10 * time.Second, listens + image, Ignored}}},
 		{"what serves meanwhile is not it", Config{Kind: SamePID, Alone: true}, listens + old, []sight{
 			{5 * time.Second, listens + old + temp, waiting}, {6 * time.Second, listens + oldExec + temp, waiting}, {13 * time.Second, listens + oldExec, taken}}},
