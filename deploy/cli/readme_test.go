@@ -99,7 +99,7 @@ func TestReadmeNamesWhatIsThere(t *testing.T) {
 			t.Errorf("there is no %s", path)
 		}
 	}
-	twins := []string{"FLIPDEPLOY_NEED", "FLIPDEPLOY_SSH_KEY"}
+	twins := []string{"FLIPDEPLOY_NEED", "FLIPDEPLOY_SSH_KEY", "FLIPDEPLOY_SSH_PASSPHRASE"}
 	flags := []string{"--help", "--need", "--quick"}
 	for _, c := range commands(t) {
 		for _, f := range c.Flags {

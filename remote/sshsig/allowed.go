@@ -29,7 +29,9 @@ type LineError struct {
 	Text string
 }
 
-func (e *LineError) Error() string { return fmt.Sprintf("allowed signers, line %d: %s", e.Line, e.Text) }
+func (e *LineError) Error() string {
+	return fmt.Sprintf("allowed signers, line %d: %s", e.Line, e.Text)
+}
 
 // ParseAllowed reads a file of allowed signers.
 func ParseAllowed(text []byte) ([]Allowed, error) {

@@ -72,7 +72,7 @@ func (s *Signature) over(message io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if s.sig.Format == ssh.KeyAlgoRSA || s.sig.Format == ssh.InsecureKeyAlgoDSA {
+	if s.sig.Format == ssh.KeyAlgoRSA || s.sig.Format == "ssh-dss" {
 		return errors.New("it was made with SHA-1, which is no longer safe")
 	}
 	if _, err := io.Copy(h, message); err != nil {

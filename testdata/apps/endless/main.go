@@ -20,8 +20,9 @@ func main() {
 	app := web.New(version, mode)
 	app.Start()
 	app.Hang()
+	// Before it ends its parent: systemd reads the file as soon as that has gone.
+	app.ReadyWithPID(*listen, *pidFile)
 	srv := endless.NewServer(*listen, app.Handler())
-	srv.BeforeBegin = func(addr string) { app.ReadyWithPID(addr, *pidFile) }
 	// That its listener was closed is how every hand-over ends.
 	log.Printf("gone: %v", srv.ListenAndServe())
 }
