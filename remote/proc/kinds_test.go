@@ -172,6 +172,25 @@ func TestALostSignalIsMadeGoodByARestart(t *testing.T) {
 	}
 }
 
+func TestASignalTakenTwiceIsMadeGoodByARestart(t *testing.T) {
+	t.Parallel()
+	var said *[]string
+	h := kindHost(t, "prefork", func(c *Config) {
+		c.Kind, c.Preset, c.RestartIgnored, c.Alone = MasterWorker, "overseer", true, true
+		c.Start = append(c.Start, "-workers", "1")
+		said = told(c)
+	})
+	a := h.up("v1", "twice")
+	h.release("v2", "")
+	h.flip("v2")
+	must(t, a.Reload(t.Context(), "v2"))
+	must(t, a.Settled(t.Context(), "v2"))
+	if h.version() != "v2" || len(*said) != 1 ||
+		!strings.HasSuffix((*said)[0], ` started two workers on one USR2, which happens with preset "overseer": it is restarted while the host is drained [FD-RESTARTED]`) {
+		t.Errorf("version %q, said %q", h.version(), *said)
+	}
+}
+
 func TestAWedgedAppIsRestartedByTheUndo(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -27,12 +27,23 @@ func (a *App) Reload(ctx context.Context, id string) error {
 	err = a.handOver(ctx, id, s)
 	var e *TakeoverError
 	a.failed = errors.As(err, &e)
-	if a.failed && e.Verdict == Ignored && a.cfg.RestartIgnored && a.cfg.canStart() && e.sent {
-		a.cfg.Say("FD-RESTARTED", fmt.Sprintf("pid %d did not answer %s, which happens with preset %q: it is restarted while the host is drained",
-			s.main.pid, a.cfg.Signal, a.cfg.Preset))
+	if a.failed && e.sent && a.cfg.RestartIgnored && a.cfg.canStart() && a.lossy(e.Verdict) != "" {
+		a.cfg.Say("FD-RESTARTED", fmt.Sprintf("pid %d %s %s, which happens with preset %q: it is restarted while the host is drained",
+			s.main.pid, a.lossy(e.Verdict), a.cfg.Signal, a.cfg.Preset))
 		return a.replace(ctx, id)
 	}
 	return err
+}
+
+// lossy says what came of a signal that a system lost, or took twice; "" of any other.
+func (a *App) lossy(v Verdict) string {
+	switch {
+	case v == Ignored:
+		return "did not answer"
+	case v == Split && a.cfg.Alone:
+		return "started two workers on one"
+	}
+	return ""
 }
 
 // steady looks until no earlier upgrade is under way: an app that has not ended its

@@ -9,7 +9,7 @@
 //	reuseport  it listens beside others and ends on TERM
 //
 // The file `mode` beside the program tells how a release misbehaves: crash, hang, half
-// (one old worker stays), deaf (USR2 does nothing), and what handover.go knows.
+// (one old worker stays), deaf (USR2 does nothing), twice (USR2 starts one worker too many), and what handover.go knows.
 package main
 
 import (

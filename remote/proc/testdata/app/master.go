@@ -48,6 +48,9 @@ func (m *master) handle(s os.Signal) bool {
 		old := m.workers
 		m.workers = nil
 		m.fill()
+		if m.own["twice"] {
+			m.workers = append(m.workers, m.start(true))
+		}
 		time.Sleep(200 * time.Millisecond)
 		if m.own["half"] {
 			old = old[1:]
