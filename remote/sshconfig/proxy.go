@@ -1,7 +1,6 @@
 package sshconfig
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +24,7 @@ func Dial(command string) (net.Conn, error) {
 		return nil, errors.Join(err, inR.Close(), inW.Close())
 	}
 	said := &lastWords{}
-	cmd := exec.CommandContext(context.Background(), or(os.Getenv("SHELL"), "/bin/sh"), "-c", "exec "+command)
+	cmd := exec.Command(or(os.Getenv("SHELL"), "/bin/sh"), "-c", "exec "+command) //nolint:noctx // Close ends it: it lives as long as the connection
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, said
 	cmd.WaitDelay = time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is ours to deal with
