@@ -93,7 +93,7 @@ func (x *program) app() *ucli.App {
 		Commands: []*ucli.Command{
 			x.initCommand(), x.doctorCommand(), x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
 			x.resumeCommand(), x.abandonCommand(),
-			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(),
+			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(), x.reportCommand(),
 			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(),
 			x.explainCommand(), x.completionCommand(), x.manCommand(), x.versionCommand(),
 		},
@@ -144,17 +144,11 @@ func wrongUsage(c *ucli.Context, err error, _ bool) error {
 }
 
 func unknownCommand(name string, commands []*ucli.Command) error {
-	if slices.Contains(strings.Fields(notYet), name) {
-		return usage("the command %q is not there yet; there are %s", name, commandNames(commands))
-	}
 	if meant := inventory.Nearest(name, strings.Split(commandNames(commands), ", ")); meant != "" {
 		return usage("unknown command %q: did you mean %q?", name, meant)
 	}
 	return usage("unknown command %q; there are %s", name, commandNames(commands))
 }
-
-// notYet are commands that hints name already.
-const notYet = "report"
 
 func commandNames(commands []*ucli.Command) string {
 	var names []string

@@ -33,9 +33,9 @@ func (x *program) showCommand() *ucli.Command {
 func oneID(c *ucli.Context) error {
 	switch {
 	case c.NArg() == 0:
-		return usage("show needs the ID of a rollout; \"flipdeploy history\" lists them")
+		return usage("%s needs the ID of a rollout; \"flipdeploy history\" lists them", c.Command.Name)
 	case c.NArg() > 1:
-		return usage("show takes one ID, and got %q too", c.Args().Get(1))
+		return usage("%s takes one ID, and got %q too", c.Command.Name, c.Args().Get(1))
 	}
 	return nil
 }

@@ -114,11 +114,15 @@ func (a *asking) showHead(r pastRollout, p *deploy.Plan) {
 
 // numbers are those of a plan in words.
 func numbers(p deploy.Plan) string {
+	return pace(p) + "; " + floorWords(p)
+}
+
+func pace(p deploy.Plan) string {
 	text := fmt.Sprintf("%d at a time", p.Parallel)
 	if p.Canary > 0 {
 		text += fmt.Sprintf(" after %d canary", p.Canary)
 	}
-	return text + "; " + floorWords(p)
+	return text
 }
 
 func hostTable(hosts []shownHost) []string {
