@@ -74,7 +74,7 @@ func (a *asking) work(c *ucli.Context, screen *ui.UI, change func(*inventory.Inv
 // tell shows what went wrong, and for a program how the command ended.
 func (a *asking) tell(res deploy.Result, err error) error {
 	if err != nil {
-		ui.PrintError(a.x.env.Stderr, err)
+		a.x.complain(err)
 	}
 	if !a.json || a.bare && err == nil {
 		return nil

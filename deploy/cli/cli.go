@@ -224,11 +224,17 @@ func (x *program) exit(err error) int {
 	screen := ui.New(ui.Options{Out: x.env.Stdout, Err: x.env.Stderr, JSON: x.json})
 	defer screen.Close()
 	if !x.json {
-		ui.PrintError(x.env.Stderr, err)
+		x.complain(err)
 		return res.Exit
 	}
 	screen.Result(res)
 	return res.Exit
+}
+
+// complain tells what went wrong to who reads stderr, and to a CI system beside the run.
+func (x *program) complain(err error) {
+	ui.PrintError(x.env.Stderr, err)
+	ui.Annotate(x.env.Stderr, x.env.Getenv, err)
 }
 
 // refused is the result of a run that failed before anything was changed.

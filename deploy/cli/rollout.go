@@ -161,7 +161,7 @@ func (x *program) show(c *ucli.Context, do func(context.Context, *ui.UI) (deploy
 			tellFaults(screen, err)
 		} else {
 			screen.Close()
-			ui.PrintError(x.env.Stderr, err)
+			x.complain(err)
 			x.result = &res
 			return nil
 		}

@@ -275,6 +275,9 @@ func TestMain(m *testing.M) {
 			_ = os.Unsetenv(name)
 		}
 	}
+	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI"} { // these tests may run there themselves
+		_ = os.Unsetenv(name)
+	}
 	os.Exit(m.Run())
 }
 

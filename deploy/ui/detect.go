@@ -16,6 +16,7 @@ func Detect(out, err *os.File, env func(string) string) Options {
 		Live:  able && !inCI(env),
 		Color: able && env("NO_COLOR") == "",
 		Width: func() int { return columns(fd) },
+		CI:    ciOf(env),
 	}
 }
 

@@ -19,6 +19,7 @@ type Options struct {
 	Color    bool
 	Live     bool       // a bar at the bottom of Err, which is a terminal
 	Width    func() int // columns of that terminal
+	CI       CI         // that runs us
 }
 
 const (
@@ -43,6 +44,7 @@ type UI struct {
 	story  *story
 	screen *screen
 	bar    bar
+	folder folder
 	over   bool // the result is out, and nothing comes after it
 }
 
@@ -50,7 +52,7 @@ type UI struct {
 func New(o Options) *UI {
 	o.Live = o.Live && !o.JSON && !o.Quiet
 	u := &UI{o: o, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		story: newStory(o), screen: &screen{w: o.Err}}
+		story: newStory(o), screen: &screen{w: o.Err}, folder: folder{CI: o.CI}}
 	go u.own()
 	return u
 }
@@ -160,13 +162,14 @@ func (u *UI) show(what any) {
 		u.story.align(what.names)
 	case deploy.Event:
 		what = u.story.number(cleanEvent(what))
-		u.screen.print(u.story.tell(what))
+		u.screen.print(u.folder.fold(what, append(u.story.tell(what), u.o.CI.annotate(what)...)))
 		if u.o.JSON {
 			writeJSON(u.o.Out, what)
 		}
 	case deploy.Result:
 		u.over = true
 		u.screen.erase()
+		u.screen.print(u.folder.close())
 		u.result(u.story.complete(cleanResult(what)))
 	}
 }
@@ -179,5 +182,7 @@ func (u *UI) result(r deploy.Result) {
 	}
 	if r.Error != "" {
 		writeLines(u.o.Err, fault{text: r.Error, code: r.Code, hint: r.Hint}.lines())
+		writeLines(u.o.Err, u.o.CI.annotation("error", joined(" ", "flipdeploy", r.Code), r.Error, r.Hint))
 	}
+	u.o.CI.summarize(u.fleet.app, r)
 }
