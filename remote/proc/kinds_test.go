@@ -98,7 +98,7 @@ func TestEveryKindTellsABadReleaseAndGoesBack(t *testing.T) {
 		// The new master lives; that its workers end again and again has to be seen in time.
 		{"dance", "crash", "FD-TAKEOVER-REFUSED FD-TAKEOVER-HUNG", func(c *Config) { c.Kind, c.Steps, c.Back = ChildTakeover, upgrade, upgradeBack }},
 		// So does one whose workers end a moment after each start, as gunicorn's: all that took over are gone then.
-		{"dance", "late", "FD-LATE-DEATH FD-TAKEOVER-REFUSED", func(c *Config) {
+		{"dance", "late", "FD-LATE-DEATH FD-TAKEOVER-REFUSED FD-TAKEOVER-STALLED", func(c *Config) {
 			c.Kind, c.Steps, c.Back, c.Settle = ChildTakeover, upgrade, upgradeBack, 2*time.Second
 		}},
 		{"reuseport", "crash", "FD-TAKEOVER-REFUSED", func(c *Config) {

@@ -39,7 +39,10 @@ func (a *App) look(ctx context.Context) (facts, error) {
 	}
 	f.helper = a.helper
 	maps.Copy(f.adopted, a.adopts)
-	a.takeNames(&f)
+	if a.takeNames(&f); !f.asked && a.passed(f) {
+		a.namedAt = time.Time{}
+		return a.look(ctx)
+	}
 	a.cfg.narrow(&f)
 	return f, nil
 }
@@ -50,6 +53,17 @@ func (a *App) takeNames(f *facts) {
 		a.named, a.namedAt = f.named, time.Now()
 	}
 	f.named = a.named
+}
+
+// passed is true when one that the pid command named has ended, or no longer listens as it
+// did: it would name another now.
+func (a *App) passed(f facts) bool {
+	for _, pid := range f.named {
+		if p := f.procs[pid]; !p.alive() || a.before != nil && a.before.main != nil && pid == a.before.main.pid && !f.listens(p) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *App) namesDue() bool {
