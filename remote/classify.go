@@ -109,6 +109,10 @@ func (m *Machine) notConnected(err error) error {
 		return err
 	}
 	code, hint := m.advise(err)
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound { // which resolver said so is nobody's business
+		err = &noName{err, dns.Name}
+	}
 	if silent(err) { // whose clock ran out first is nobody's business
 		err = &silence{err}
 	}
@@ -158,6 +162,15 @@ func (m *Machine) login() string {
 	}
 	return fmt.Sprintf("ssh %s-p %d %s@%s true", jump, m.cfg.Port, m.cfg.User, m.cfg.Address)
 }
+
+// A noName is a name without an address, in the same words wherever it was asked for.
+type noName struct {
+	err  error
+	name string
+}
+
+func (e *noName) Error() string { return "the name " + Clean(e.name) + " has no address" }
+func (e *noName) Unwrap() error { return e.err }
 
 // A silence is the end of any clock of ours, in the same words.
 type silence struct{ err error }
