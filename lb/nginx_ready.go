@@ -41,16 +41,18 @@ func (r *nginxRise) step(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, r.broken(ctx, asked, err)
 	}
-	r.brokenAt, r.last, r.waits = time.Time{}, s, nil
+	r.brokenAt, r.last = time.Time{}, s
 	if err := s.returns(r.host); err != nil {
 		return false, err
 	}
 	for _, l := range s.of(r.host) {
 		if !s.wellAt(l) {
+			r.waits = nil
 			r.tell(s.words(l))
 			return false, nil
 		}
 	}
+	// One that the deadline cuts short says nothing: what was in the way before still is.
 	err = r.n.Swap(ctx, r.act, []string{r.host}, nil, 0)
 	if codeIs(err, "FD-LB-NGINX-PENDING") {
 		r.waits = err
@@ -70,7 +72,9 @@ func (r *nginxRise) broken(ctx context.Context, asked time.Time, err error) erro
 	if cutShort(ctx, asked) {
 		return err
 	}
-	r.waits = err
+	if r.waits == nil || ctx.Err() == nil { // at the end, what was in the way before still is
+		r.waits = err
+	}
 	if time.Since(r.brokenAt) < patience {
 		return nil
 	}
