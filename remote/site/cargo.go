@@ -31,6 +31,7 @@ type Cargo struct {
 	link   chan struct{} // held by the one host that measures
 	hands  chan struct{} // held while a patch is made: that takes memory
 	speed  float64       // bytes a second, 0 until it was measured
+	busy   float64       // as of road
 }
 
 // CargoOptions are what the runner has.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"io"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // What the ways cost, measured on one core of 2024 with Go programs. They only choose
@@ -22,9 +25,11 @@ const (
 	farAway    = 150 * time.Millisecond // for a script that takes a fifth of that where it is near
 	farRate    = 8e6                    // what a far link is taken for: its window binds it, not its speed
 	shared     = 150e6                  // links slower than that are taken for the runner's own
+	usual      = 6 * time.Millisecond   // for what busyness does, twice over
 	small      = 1 << 20                // bytes for which no way is worth a thought
 	sample     = 512 << 10
 	gain       = 0.8 // of the plain way's time that another one may take to be chosen
+	serves     = 4   // releases that flipdeploy's own program on a host is counted for
 )
 
 // Ways to bring an artifact to a host.
@@ -37,48 +42,77 @@ const (
 // times predicts the seconds that each way takes.
 type times struct {
 	plain, packed, delta float64
+	later                float64 // what a delta takes, its share of what it has to bring along only once
 }
 
-// predict: speed is bytes a second of one host's link, extra what a delta has to bring
-// along.
-func predict(size, extra int64, speed float64, hosts, cores int) times {
-	all := float64(max(1, hosts))
-	up := sealRate * min(all, float64(cores))
-	each := speed
-	if speed < shared {
-		up = min(up, speed)
+// A road is what leads from the runner to its hosts.
+type road struct {
+	speed float64 // bytes a second of one host's link
+	busy  float64 // how many times longer than usual the processor takes; at least 1
+	hosts int
+	cores int
+}
+
+// predict: extra is what a delta has to bring along.
+func (r road) predict(size, extra int64) times {
+	all := float64(max(1, r.hosts))
+	up := sealRate * min(all, float64(r.cores))
+	if r.speed < shared {
+		up = min(up, r.speed)
 	}
-	send := func(n float64) float64 { return max(n/each, n*all/up) }
-	n := float64(size)
-	t := times{plain: send(n), packed: math.Inf(1), delta: n/makeRate + send(n*patches+float64(extra)) + n/applyRate}
-	if speed < shared { // else hosts would unpack for longer than they would receive
-		t.packed = n/packRate + max(send(n*packs), n/unpackRate)
+	send := func(n float64) float64 { return max(n/r.speed, n*all/up) }
+	n, busy := float64(size), max(1, r.busy)
+	work := busy * (n/makeRate + n/applyRate)
+	t := times{plain: send(n), packed: math.Inf(1), delta: work + send(n*patches+float64(extra)),
+		later: work + send(n*patches+float64(extra)/serves)}
+	if r.speed < shared { // else hosts would unpack for longer than they would receive
+		t.packed = busy*n/packRate + max(send(n*packs), busy*n/unpackRate)
 	}
 	return t
 }
 
-func (t times) deltaPays() bool   { return t.delta < t.plain*gain && t.delta < t.packed }
+// deltaPays: it is never slower than the plain way now, and faster than packing over
+// some releases.
+func (t times) deltaPays() bool   { return t.delta < t.plain*gain && t.later < t.packed }
 func (t times) packingPays() bool { return t.packed < t.plain*gain }
 
-// measured is the link's speed. took is what a script without a payload took there; the
-// first host measures for all.
-func (c *Cargo) measured(ctx context.Context, m Machine, took time.Duration) float64 {
+// road is the way to the hosts, as the first of them measures it for all. took is what a
+// script without a payload took there.
+func (c *Cargo) road(ctx context.Context, m Machine, took time.Duration) road {
+	r := road{speed: farRate, hosts: c.o.Hosts, cores: runtime.GOMAXPROCS(0)}
 	select {
 	case c.link <- struct{}{}:
 		defer func() { <-c.link }()
 	case <-ctx.Done():
-		return farRate
+		return r
 	}
 	if c.speed == 0 {
-		c.speed = farRate
-		if took < farAway {
+		c.speed, c.busy = farRate, busyness()
+		if took < time.Duration(float64(farAway)*c.busy) {
 			c.speed = measure(ctx, m)
 		}
 	}
+	r.speed, r.busy = c.speed, c.busy
 	if c.o.Limit != nil {
-		return min(c.speed, c.o.Limit.rate)
+		r.speed = min(r.speed, c.o.Limit.rate)
 	}
-	return c.speed
+	return r
+}
+
+// busyness is how much longer some work takes than on a processor that has nothing else
+// to do, where it takes one to three milliseconds.
+func busyness() float64 {
+	began, text := time.Now(), make([]byte, sample)
+	w, err := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed)
+	if err != nil {
+		return 1
+	}
+	for i := range text {
+		text[i] = byte(i*i>>7) & 31
+	}
+	_, _ = w.Write(text) // it is thrown away
+	_ = w.Close()
+	return max(1, float64(time.Since(began))/float64(usual))
 }
 
 // measure has the host time the way of half a megabyte. A host that cannot tell is

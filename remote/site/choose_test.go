@@ -20,20 +20,22 @@ func TestTheWayIsTheOneThatIsPredictedToBeFastest(t *testing.T) {
 		name                   string
 		size, extra            int64
 		speed                  float64
+		busy                   float64
 		hosts                  int
 		wantDelta, wantPacking bool
 	}{
-		{"one host nearby", 20 * mb, 0, 400 * mb, 1, false, false},
-		{"one host nearby, first delta", 20 * mb, helper, 400 * mb, 1, false, false},
-		{"one host on a gigabit", 20 * mb, 0, 110 * mb, 1, false, false},
-		{"one host on 100 Mbit", 20 * mb, 0, 11 * mb, 1, true, true},
-		{"one host on 100 Mbit, first delta", 20 * mb, helper, 11 * mb, 1, true, true},
-		{"one host far away", 20 * mb, helper, farRate, 1, true, true},
-		{"a small program far away, first delta", 4 * mb, helper, farRate, 1, false, true},
-		{"64 hosts nearby", 20 * mb, 0, 400 * mb, 64, true, false},
-		{"64 hosts on a gigabit, first delta", 20 * mb, helper, 110 * mb, 64, true, true},
+		{"one host nearby", 20 * mb, 0, 400 * mb, 1, 1, false, false},
+		{"one host nearby, first delta", 20 * mb, helper, 400 * mb, 1, 1, false, false},
+		{"one host on a gigabit", 20 * mb, 0, 110 * mb, 1, 1, false, false},
+		{"one host on 100 Mbit", 20 * mb, 0, 11 * mb, 1, 1, true, true},
+		{"one host on 100 Mbit, first delta", 20 * mb, helper, 11 * mb, 1, 1, true, true},
+		{"one host far away", 20 * mb, helper, farRate, 1, 1, true, true},
+		{"a small program far away, first delta", 4 * mb, helper, farRate, 1, 1, false, true},
+		{"one host nearby, a busy machine", 20 * mb, 0, 20 * mb, 10, 1, false, false},
+		{"64 hosts nearby", 20 * mb, 0, 400 * mb, 1, 64, true, false},
+		{"64 hosts on a gigabit, first delta", 20 * mb, helper, 110 * mb, 1, 64, true, true},
 	} {
-		p := predict(c.size, c.extra, c.speed, c.hosts, 2)
+		p := road{c.speed, c.busy, c.hosts, 2}.predict(c.size, c.extra)
 		if p.deltaPays() != c.wantDelta || p.packingPays() != c.wantPacking {
 			t.Errorf("%s: delta %v, packing %v: %+v", c.name, p.deltaPays(), p.packingPays(), p)
 		}

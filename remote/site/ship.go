@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +111,7 @@ func (x *shipment) load(ctx context.Context) load {
 			return load{way: copied, how: "a copy of " + o.id, r: strings.NewReader("")}
 		}
 	}
-	t := predict(x.Size, x.extra(), x.measured(ctx, x.m, x.took), x.o.Hosts, runtime.GOMAXPROCS(0))
+	t := x.road(ctx, x.m, x.took).predict(x.Size, x.extra())
 	if len(x.found.old) > 0 && t.deltaPays() {
 		l, err := x.delta(ctx)
 		if err == nil {
