@@ -192,7 +192,7 @@ func or(a, b string) string {
 // wanted are the points that have no line yet, or a sample of all.
 func wanted(s scenario, settle string, points []string, n int) (todo []string) {
 	if os.Getenv("FLIPDEPLOY_KILLS") != "all" {
-		for i := 3 + 7*n; i < len(points); i += len(points)/2 + 1 {
+		for i := 3 + 7*n; i < len(points); i += len(points) {
 			todo = append(todo, points[i])
 		}
 		return todo

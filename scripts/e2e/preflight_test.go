@@ -193,6 +193,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\bstart \d+`), "start N"},
 	{regexp.MustCompile(`\b\d+:\d+ \(/`), "N:N (/"},
 	{regexp.MustCompile(`known_hosts:\d+|line \d+`), "LINE"},
+	{regexp.MustCompile(`\bdial 10\.77\.0\.\d+:8080: administratively`), "dial HOST: administratively"}, // whichever was asked first
 }
 
 // says compares what was said, but for what varies, with testdata.

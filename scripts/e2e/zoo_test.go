@@ -16,8 +16,8 @@ import (
 
 // The zoo: for each system of testdata/apps/zoo.txt a release of every kind, on real
 // hosts under the standard load, and what flipdeploy makes of it. scripts/zoo runs all
-// of it, with the hosts that it takes; without it, two systems that need no more than Go, and
-// a good and a bad release of each.
+// of it, with the hosts that it takes; without it, a system that needs no more than Go, and
+// a good and a bad release of it.
 //
 //	FLIPDEPLOY_ZOO           systems, by name; "all"
 //	FLIPDEPLOY_ZOO_VARIANTS  columns
@@ -25,7 +25,7 @@ import (
 //	FLIPDEPLOY_UPGRADES      how many good releases one after another, for a column of that name
 func TestZoo(t *testing.T) {
 	table := readZoo(t)
-	names := strings.Fields(or(os.Getenv("FLIPDEPLOY_ZOO"), "endless facebookgo-grace"))
+	names := strings.Fields(or(os.Getenv("FLIPDEPLOY_ZOO"), "endless"))
 	if slices.Contains(names, "all") {
 		names = table.names
 	}
