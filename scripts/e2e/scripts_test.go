@@ -31,6 +31,7 @@ var reads = []string{
 	`if fd_held; then fd_show holder; fi`,           // sight
 	`mkdir -p "\$fd_app/own" "\$fd_app/journal"`,    // prepare
 	`flock -n 9 \|\| \{ fd_show holder 9>&-`,        // lease
+	`head -c 1 >/dev/null; a=\$\(date \+%s%N\)`,     // site: how fast the link is; writes to /dev/null alone
 	`k=\$\(kept\)|find what|\becho yes; exit 0`,     // site: current, observe, find, has
 	`(?m)^# (Tells|Prints|Runs the check) `,         // site, proc
 	`\A:\z`,                                         // is anybody there
