@@ -210,10 +210,11 @@ func screen(text string) (bars, lines []string) {
 	return bars, lines
 }
 
-var times = regexp.MustCompile(`\b[0-9.]+m?s\b|\b[0-9.]+ [kM]?B\b|\bv0\b|\bw[12]\b`)
+// How a release is staged is chosen by measured speed: as a delta, packed, or whole.
+var times = regexp.MustCompile(`\b[0-9.]+m?s\b|\b[0-9.]+ [kM]?B\b|\bv0\b|\bw[12]\b|\bstaged .*`)
 
-// timeless are lines without durations, sizes and revisions, hosts that go side by
-// side in one order.
+// timeless are lines without durations, sizes, ways of staging and revisions, hosts
+// that go side by side in one order.
 func timeless(lines []string) (all []string) {
 	for _, l := range lines {
 		all = append(all, strings.Join(strings.Fields(times.ReplaceAllString(l, "_")), " "))
