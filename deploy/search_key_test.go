@@ -67,7 +67,7 @@ func (st *stage) key() uint64 {
 		fmt.Fprint(&h, m.current, m.runs, m.upstart, m.life, st.d.hosts[n].verified, st.d.hosts[n].proved, m.gone, m.touched, m.died > 0 && m.died < st.d.noted, m.fence,
 			st.d.intents[n], st.d.acts["forward "+n], st.d.acts["undo "+n])
 		for _, lb := range s.lbs {
-			fmt.Fprint(&h, lb.state[n], lb.mark[n], lb.epochs[n], lb.taken[n], lb.claimed[n], lb.justBack(n))
+			fmt.Fprint(&h, lb.state[n], lb.mark[n], lb.epochs[n], lb.taken[n], lb.claimed[n], lb.unseen(n))
 			if by := st.d.lbs; len(by) > 0 {
 				for _, own := range by {
 					if l, ok := own.left[n]; ok && own.name == lb.name {

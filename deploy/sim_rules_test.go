@@ -80,10 +80,16 @@ func (h *simHost) intended(op string, want ...Phase) {
 }
 
 // justBack: somebody else put it into rotation, and the next poll has yet to see it.
-func (e *simEdge) justBack(host string) bool {
+func (e *simEdge) justBack(host string) bool { return e.unseen(host) > 0 }
+
+// unseen is for how long yet it may be that no poll has seen that somebody else put the
+// host into rotation.
+func (e *simEdge) unseen(host string) time.Duration {
 	at, ok := e.back[host]
-	poll := e.s.timing.filled().Poll
-	return ok && time.Since(at) <= 2*poll
+	if !ok {
+		return 0
+	}
+	return max(0, 2*e.s.timing.filled().Poll+1-time.Since(at))
 }
 
 // proven holds what must be true of a host that is put into rotation.
