@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,7 +89,7 @@ func TestFaultMatrix(t *testing.T) {
 	fresh(t)
 	k := newKiller(t)
 	for i, c := range faultCells() {
-		if i%19 != 4 && os.Getenv("FLIPDEPLOY_KILLS") != "all" {
+		if i%19 != 4 && !whole() {
 			continue
 		}
 		t.Run(c.fault+" at "+strings.TrimPrefix(c.point, "web2:"), func(t *testing.T) {

@@ -68,6 +68,9 @@ func around(m *testing.M) int {
 	return m.Run()
 }
 
+// whole tells whether every case is run, and not the sample of each test run.
+func whole() bool { return os.Getenv("FLIPDEPLOY_KILLS") == "all" }
+
 // edges are the fleet's balancers; FLIPDEPLOY_BALANCERS says which: haproxy (the
 // default), 2 (of them), nginx, or both.
 func edges() []string {

@@ -5,7 +5,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -39,7 +38,7 @@ func hands() (all []hand) {
 // more, and the run ends paused. Once the person is done, resume ends the work.
 func TestAPersonMeanwhile(t *testing.T) {
 	all := hands()
-	if os.Getenv("FLIPDEPLOY_KILLS") != "all" {
+	if !whole() {
 		all = all[:1]
 	}
 	fresh(t)
@@ -156,7 +155,7 @@ var fulls = []full{
 // is room again, resume ends the work.
 func TestAFullDiskMeanwhile(t *testing.T) {
 	all := fulls
-	if os.Getenv("FLIPDEPLOY_KILLS") != "all" {
+	if !whole() {
 		all = all[:1]
 	}
 	for _, f := range all {
