@@ -13,7 +13,7 @@ import (
 func fakeSystemd(t *testing.T, h *host, show string) local {
 	t.Helper()
 	bin := t.TempDir()
-	script := "#!/bin/sh\nup=$(cut -d. -f1 /proc/uptime)\ncase $* in *ActiveEnter*) ;; *) exit 1 ;; esac\n" +
+	script := "#!/bin/sh\nup=$(cut -d. -f1 /proc/uptime)\ncase $* in *ActiveEnter*) ;; *LoadState*) echo ActiveState=active; echo MainPID=$(cat " + h.path("pid") + "); exit ;; *) exit 1 ;; esac\n" +
 		"echo ActiveEnterTimestampMonotonic=$(( (up - 120) * 1000000 ))\ncat <<'SHOW'\n" + show + "\nSHOW\n"
 	must(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte(script), 0o755))
 	return local{env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
@@ -50,12 +50,41 @@ func TestWhatChangedSinceTheStartIsTold(t *testing.T) {
 	}
 	said := told(&h.cfg)
 	a := New(h.cfg, run)
-	if !a.mustRestart(t.Context()) || len(*said) != 1 || (*said)[0] != late+", "+env+" changed since the app was started: it is restarted while the host is drained [FD-RESTARTED]" {
+	if must, err := a.mustRestart(t.Context()); err != nil || !must || len(*said) != 1 || (*said)[0] != late+", "+env+" changed since the app was started: it is restarted while the host is drained [FD-RESTARTED]" {
 		t.Errorf("said %q", *said)
 	}
 	h.cfg.Method = Restart // brings it anyway
 	if got := New(h.cfg, run).changes(t.Context()); got != nil {
 		t.Errorf("told %q", got)
+	}
+}
+
+// A reload in place would leave the new environment out, and nobody would know.
+func TestAHostThatDoesNotSayWhatChangedIsNotReloaded(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.up("v1", "")
+	h.release("v2", "")
+	h.flip("v2")
+	must(t, os.Symlink("env", h.path("env"))) // a loop: it cannot be told what is there
+	h.cfg.Unit, h.cfg.Method, h.cfg.RestartChanged = "shop.service", Command, true
+	h.cfg.Command = []string{"sh", "-c", "kill -HUP $(cat pid)"}
+	for show, want := range map[string]string{
+		"\nSHOW\nexit 1\n: <<'SHOW'": "reload: asking what changed since the app was started: exit 1: systemctl tells nothing of shop.service\n",
+		"EnvironmentFiles=" + h.path("env") + " (ignore_errors=no)": "reload: asking what changed since the app was started: exit 1: it cannot be seen when " + h.path("env") + " was changed\n",
+	} {
+		old, a := h.pid(), New(h.cfg, fakeSystemd(t, h, show))
+		warn := []string{"the app cannot be reloaded: " + strings.TrimSpace(strings.TrimPrefix(want, "reload: "))}
+		if got := a.changes(t.Context()); !slices.Equal(got, warn) {
+			t.Errorf("told %q, want %q", got, warn)
+		}
+		err := a.Reload(t.Context(), "v2")
+		if err == nil || err.Error() != want {
+			t.Errorf("error %q, want %q", err, want)
+		}
+		if h.pid() != old || h.version() != "v1" {
+			t.Errorf("pid %d was %d, version %q", h.pid(), old, h.version())
+		}
 	}
 }
 

@@ -18,10 +18,16 @@ func (a *App) Reload(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
 	}
-	switch {
-	case s.main == nil:
+	if s.main == nil {
 		return a.launch(ctx, id)
-	case s.deaf, a.cfg.Method == Restart && a.cfg.Unit == "", a.mustRestart(ctx):
+	}
+	anew := s.deaf || a.cfg.Method == Restart && a.cfg.Unit == ""
+	if !anew {
+		if anew, err = a.mustRestart(ctx); err != nil {
+			return fmt.Errorf("reload: %w", err)
+		}
+	}
+	if anew {
 		return a.replace(ctx, id)
 	}
 	err = a.handOver(ctx, id, s)
