@@ -70,7 +70,7 @@ func TestAHostThatDoesNotSayWhatChangedIsNotReloaded(t *testing.T) {
 	h.cfg.Unit, h.cfg.Method, h.cfg.RestartChanged = "shop.service", Command, true
 	h.cfg.Command = []string{"sh", "-c", "kill -HUP $(cat pid)"}
 	for show, want := range map[string]string{
-		"\nSHOW\nexit 1\n: <<'SHOW'": "reload: asking what changed since the app was started: exit 1: systemctl tells nothing of shop.service\n",
+		"\nSHOW\nexit 1\n: <<'SHOW'":                                "reload: asking what changed since the app was started: exit 1: systemctl tells nothing of shop.service\n",
 		"EnvironmentFiles=" + h.path("env") + " (ignore_errors=no)": "reload: asking what changed since the app was started: exit 1: it cannot be seen when " + h.path("env") + " was changed\n",
 	} {
 		old, a := h.pid(), New(h.cfg, fakeSystemd(t, h, show))
