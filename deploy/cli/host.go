@@ -33,6 +33,7 @@ type host struct {
 
 	version func(ctx context.Context) (string, error) // asks the app itself
 	say     func(code, text string)                   // tells people while it goes on
+	rollout func() string                             // in hand
 }
 
 var _ deploy.Host = (*host)(nil)
@@ -46,6 +47,7 @@ func newHost(inv *inventory.Inventory, h inventory.Host, m *remote.Machine) *hos
 	c.ReleasesDir, c.EntryOf = path.Join(h.Path, "releases"), x.site.EntryPath
 	c.Fence = func(script string) string { return x.site.Guard(script) }
 	c.Say = func(code, text string) { x.say(code, text) }
+	c.Rollout = func() string { return x.rollout() }
 	if inv.Health.VersionPath != "" {
 		c.VersionProbe = func(ctx context.Context) (string, error) { return x.version(ctx) }
 	}

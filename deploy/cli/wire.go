@@ -108,6 +108,7 @@ func probeOf(inv *inventory.Inventory) lb.Probe {
 func (s *session) wireHost(h inventory.Host, m *remote.Machine) {
 	x := newHost(s.inv, h, m)
 	x.version = func(ctx context.Context) (string, error) { return s.checker.versionOf(ctx, h.Name) }
+	x.rollout = func() string { return s.rollout }
 	x.say = func(code, text string) {
 		s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Code: code, Detail: text})
 	}

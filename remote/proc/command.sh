@@ -1,9 +1,13 @@
 # Starts a command of the inventory on its own feet: no terminal, none of our
 # descriptors (an inherited lock would never be freed), its words in a file.
-# Set before: home notes argv (quoted words)
+# Which process that is stands in a file, for whoever ends it when nobody is told.
+# Set before: home notes argv (quoted words) rollout
 mkdir -p "${notes%/*}" 2>/dev/null && : 2>/dev/null > "$notes" || notes=/dev/null
 cd "$home" || exit 1
 # What takes itself for a child by these marks would end its parent.
 unset $(env | grep -oE '^(TABLEFLIP_|LISTEN_(FD|PID)|TEMPORARY_CHILD|ENDLESS_|OVERSEER_)[A-Za-z0-9_]*=' | tr -d =)
 setsid sh -c "$argv; echo exit=\$?" </dev/null >>"$notes" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
-echo "pid $!"
+pid=$!
+start=$({ read -r s <"/proc/$pid/stat"; } 2>/dev/null && s=${s##*) } && set -- $s && echo "${20}")
+[ "$notes" = /dev/null ] || echo "$pid $start $rollout" >"${notes%/*}/command"
+echo "pid $pid $start"

@@ -23,7 +23,6 @@ func (a *App) dance(ctx context.Context, id string, begun bool) error {
 				return err
 			}
 		}
-		w.helper = a.helper
 		over, err := a.until(ctx, s.Until, w, asked, began)
 		if err != nil {
 			return err

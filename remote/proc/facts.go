@@ -24,9 +24,11 @@ type facts struct {
 	entries map[string][]string // dev:inode of entry files -> release ids
 	adopted map[string]string   // sign of a program that was found -> release id
 	logSize int64
-	named   []int  // what the pid command printed
-	asked   bool   // it was, for this look
-	helper  int    // runs our start, stop or reload command
+	named   []int // what the pid command printed
+	asked   bool  // it was, for this look
+	helper  key   // runs our start, stop or reload command
+	note    *note // of what the app was asked for last; nil where there is none
+	ran     ran
 	command string // last line that it wrote; exit=N once it ended
 }
 
@@ -117,6 +119,10 @@ func (f *facts) take(word, rest string, cfg *Config) {
 		f.takeListener(rest)
 	case "entry":
 		f.takeEntry(rest, cfg)
+	case "asked":
+		f.takeNote(rest)
+	case "ran":
+		f.takeCommand(rest)
 	case "adopted":
 		sign, id, _ := strings.Cut(rest, " ")
 		f.adopted[sign] = id

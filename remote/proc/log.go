@@ -24,7 +24,7 @@ func (a *App) Log(ctx context.Context) []string { return a.readLog(ctx, 0, 0) }
 // readLog reads what was written since a time, or behind a position in the file.
 func (a *App) readLog(ctx context.Context, since, from int64) []string {
 	notes, when := "", ""
-	if a.helper > 0 {
+	if a.helper.pid > 0 {
 		notes = a.notes()
 	}
 	if since > 0 {

@@ -37,6 +37,7 @@ func (a *App) look(ctx context.Context) (facts, error) {
 	if !complete {
 		return facts{}, errors.New("the host's answer is cut short")
 	}
+	a.helper = a.whoRuns(f)
 	f.helper = a.helper
 	maps.Copy(f.adopted, a.adopts)
 	if a.takeNames(&f); !f.asked && a.passed(f) {
@@ -116,8 +117,8 @@ func (a *App) known() string {
 			pids = append(pids, strconv.Itoa(k.pid))
 		}
 	}
-	if a.helper > 0 {
-		pids = append(pids, strconv.Itoa(a.helper))
+	if a.helper.pid > 0 {
+		pids = append(pids, strconv.Itoa(a.helper.pid))
 	}
 	return strings.Join(pids, " ")
 }
@@ -145,6 +146,10 @@ func onOff(on bool) string {
 // its way it is a syntax error and does nothing.
 func (a *App) act(ctx context.Context, script string, vars map[string]string) (string, error) {
 	a.kept, a.namedAt = nil, time.Time{}
+	if a.note != "" {
+		vars["note"], vars["asked"] = a.note, a.cfg.home()+"/.flipdeploy/asked"
+		script, a.note = askedScript+script, ""
+	}
 	out, err := a.run.Run(ctx, a.cfg.Fence("{\n"+header(vars)+script+"\n}\n"))
 	return strings.TrimSpace(string(out)), err
 }

@@ -25,6 +25,17 @@ plain() { "$@" 2>/dev/null; }
 priv() { [ "$sudo" = 1 ] && [ "$me" != 0 ] && timeout 10 sudo -n "$@" 2>/dev/null; }
 
 seeds=$known
+d=${notes%/*}
+if [ -r "$d/asked" ] && read -r line <"$d/asked"; then # what an app was asked for last, and who served then
+  echo "asked $line"
+  for w in $line; do
+    case $w in [0-9]*:*) seeds="$seeds ${w%%:*}" ;; esac
+  done
+fi
+if [ -r "$d/command" ] && read -r p line <"$d/command"; then
+  echo "ran $p $line"
+  seeds="$seeds $p"
+fi
 if [ -n "$unit" ]; then
   group=
   show=$(SYSTEMD_BUS_TIMEOUT=10 systemctl show -p "$props" -- "$unit" 2>/dev/null)

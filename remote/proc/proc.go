@@ -77,6 +77,8 @@ type Config struct {
 
 	// VersionProbe asks the app on one fresh connection; nil when it cannot be asked.
 	VersionProbe func(ctx context.Context) (string, error)
+	// Rollout names the rollout in hand, which may be another run's; nil is none.
+	Rollout func() string
 	// Fence wraps a script that changes something; nil leaves it as it is.
 	Fence func(script string) string
 }
@@ -89,7 +91,10 @@ type App struct {
 	before *snapshot         // as it was when Reload was called
 	born   map[key]process   // seen since, and alive when last looked
 	after  *snapshot         // as the takeover was proven
-	helper int               // process that runs a start or stop command
+	helper key               // runs a start, stop or reload command
+	way    way               // that it is asked for
+	note   string            // that the next act leaves
+	vain   uint64            // the note that nothing came of
 	adopts map[string]string // sign of a program that is to be adopted -> release id
 	failed bool              // the last takeover did, after it was asked for
 	danced int               // steps of a dance that were begun and not brought to an end

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -14,6 +13,7 @@ import (
 // before, it runs that release, and none of those before listens. When that does
 // not come about, the error is a *TakeoverError, the earliest that is certain.
 func (a *App) Reload(ctx context.Context, id string) error {
+	a.way = forward
 	s, err := a.steady(ctx, id)
 	if err != nil {
 		return fmt.Errorf("reload: %w", err)
@@ -77,7 +77,7 @@ func (a *App) steady(ctx context.Context, id string) (spot, error) {
 
 // remember begins a new account; of a host that cannot be told there is none.
 func (a *App) remember(f facts, s spot, err error) {
-	a.before, a.after, a.born, a.helper = nil, nil, map[key]process{}, 0
+	a.before, a.after, a.born, a.helper = nil, nil, map[key]process{}, key{}
 	if err == nil {
 		a.before = a.cfg.snapshot(f, s)
 	}
@@ -113,12 +113,9 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 	if err := a.checked(ctx, s.main); err != nil {
 		return err
 	}
+	a.leave(id)
 	if len(a.cfg.Steps) > 0 {
 		return a.dance(ctx, id, false)
-	}
-	kind := reload
-	if a.cfg.Method == Restart {
-		kind = restart
 	}
 	said, err := a.trigger(ctx, s.main)
 	if err != nil && !unknownOutcome(err) {
@@ -127,22 +124,42 @@ func (a *App) handOver(ctx context.Context, id string, s spot) error {
 	if err == nil && !a.sent(said) {
 		return a.notSent(said, s.main)
 	}
-	return a.prove(ctx, id, kind, err)
+	return a.prove(ctx, id, a.cfg.asks(), err)
 }
 
-// goOn proves a takeover that another run asked for, and asks for what is left of it.
+// goOn proves a takeover that was asked for before, and asks for what is left of it. What
+// nothing came of is asked for once more.
 func (a *App) goOn(ctx context.Context, id string) error {
+	vain := a.before.facts.note.since
+	var err error
 	if len(a.cfg.Steps) > 0 {
-		return a.dance(ctx, id, true)
+		err = a.dance(ctx, id, true)
+	} else {
+		err = a.prove(ctx, id, a.cfg.asks(), nil)
 	}
-	return a.prove(ctx, id, reload, nil)
+	var e *TakeoverError
+	if !errors.As(err, &e) || e.Verdict != Ignored {
+		return err
+	}
+	a.vain = vain
+	s, lost := a.steady(ctx, id)
+	if lost != nil || s.main == nil || s.deaf {
+		return errors.Join(err, lost)
+	}
+	return a.handOver(ctx, id, s)
+}
+
+func (c *Config) asks() trigger {
+	if c.Method == Restart {
+		return restart
+	}
+	return reload
 }
 
 // sent takes note of the process that runs the command, if it was one.
 func (a *App) sent(said string) bool {
-	word, pid, _ := strings.Cut(said, " ")
-	if a.cfg.Method == Command && word == "pid" {
-		a.helper, _ = strconv.Atoi(pid)
+	if k, is := commandOf(said); is {
+		a.helper = k
 		return true
 	}
 	return said == "sent"
@@ -202,7 +219,7 @@ func (a *App) notSent(said string, main *process) error {
 // prove looks until the takeover is certain, one way or the other.
 func (a *App) prove(ctx context.Context, id string, kind trigger, lost error) error {
 	w := newWatch(id, a.before, kind, a.cfg.Timeout)
-	w.how, w.helper, w.probe = &a.cfg, a.helper, a.cfg.VersionProbe != nil
+	w.how, w.probe = &a.cfg, a.cfg.VersionProbe != nil
 	a.born = w.born
 	asked := &asking{want: id, probe: a.cfg.VersionProbe, timeout: a.cfg.Timeout, first: never}
 	began := time.Now()

@@ -13,11 +13,12 @@ func (a *App) Restore(ctx context.Context, id string) error {
 	if id == "" {
 		return a.stop(ctx)
 	}
+	a.way = back
 	f, err := a.look(ctx)
 	if err != nil {
 		return lostError("undo", err)
 	}
-	a.recall(f, id)
+	a.recall(f)
 	if f, err = a.stepBack(ctx, f); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (a *App) startOver(ctx context.Context, id string) error {
 // intact is true when the app serves release id: seen from its process, or because
 // it is the very process that served before.
 func (a *App) intact(before *snapshot, s spot, id string) bool {
-	if s.main == nil || s.deaf || len(s.draining) > 0 {
+	if s.main == nil || s.deaf || s.begun || len(s.draining) > 0 {
 		return false
 	}
 	f := a.before.facts
@@ -96,7 +97,7 @@ func (a *App) upstarts(f facts) (list []*process) {
 	}
 	upstart := func(p *process) bool {
 		kept := main != nil && (p.key() == main.key() || f.belowNew(a, main, p))
-		return p.alive() && !kept && p.pid != f.unit.main && (a.isUpstart(f, p) || f.runsCommand(a.helper) && p.pid == a.helper)
+		return p.alive() && !kept && p.pid != f.unit.main && (a.isUpstart(f, p) || f.runsCommand() && p.key() == f.helper)
 	}
 	for _, p := range f.all() {
 		if upstart(p) || p.alive() && f.descends(p, upstart) {

@@ -3,6 +3,8 @@ package proc
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,11 +85,11 @@ func (m *mortal) Run(ctx context.Context, script string) ([]byte, error) {
 	return out, err
 }
 
-// killed has a run that takes v2 over end with one of its acts.
-func (h *host) killed(acts int) {
+// killed has a run that takes a release over end with one of its acts.
+func (h *host) killed(acts int, id string) {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
-	if err := New(h.cfg, &mortal{left: acts, end: cancel}).Reload(ctx, "v2"); ctx.Err() == nil {
+	if err := New(h.cfg, &mortal{left: acts, end: cancel}).Reload(ctx, id); ctx.Err() == nil {
 		h.t.Fatalf("it was to end in the middle: %v", err)
 	}
 }
@@ -101,7 +103,7 @@ func TestADanceOfAnEarlierRunIsGoneOnWithOrUndoneFromEachStep(t *testing.T) {
 				h.up("v1", "")
 				h.release("v2", "")
 				h.flip("v2")
-				h.killed(acts + 1)
+				h.killed(acts+1, "v2")
 				time.Sleep(time.Duration(acts+1) * 300 * time.Millisecond)
 				h.cfg.Start = nil // nothing can be started over
 				a := h.app()
@@ -121,32 +123,104 @@ func TestADanceOfAnEarlierRunIsGoneOnWithOrUndoneFromEachStep(t *testing.T) {
 }
 
 func TestWhatAnEarlierRunAskedForIsNotAskedForAgain(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		id   string // v1: the same release once more
+		mode string
+		set  func(c *Config)
+	}{
+		{"a child takes over", "v2", "slow", func(c *Config) { c.Kind = ChildTakeover }},
+		{"of any kind", "v2", "slow", func(*Config) {}},
+		{"the same release", "v1", "slow", func(*Config) {}},
+		{"it has taken over", "v1", "", func(*Config) {}},
+		{"a command", "v2", "", func(c *Config) {
+			c.Method, c.Command = Command, []string{"sh", "-c", `echo >>asks; sleep 1; kill -HUP $(cat pid)`}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t)
+			c.set(&h.cfg)
+			h.up("v1", c.mode)
+			h.release("v2", c.mode)
+			h.flip(c.id)
+			old := h.pid()
+			h.killed(1, c.id)
+			if c.mode == "" && c.id == "v1" {
+				for h.pid() == old {
+					time.Sleep(10 * time.Millisecond)
+				}
+			}
+			m := &mortal{}
+			a := New(h.cfg, m)
+			must(t, a.Reload(t.Context(), c.id))
+			if m.left != 0 || h.pid() == old {
+				t.Errorf("%d acts, want none; pid %d was %d", -m.left, h.pid(), old)
+			}
+			wantAlone(t, h, a, c.id)
+		})
+	}
+}
+
+func TestAMasterWhoseWorkersAreNewAlreadyIsNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	h := kindHost(t, "prefork", func(c *Config) { c.Kind = MasterWorker })
+	h.up("v1", "")
+	before := h.processes()
+	h.killed(1, "v1")
+	time.Sleep(time.Second)
+	m := &mortal{}
+	a := New(h.cfg, m)
+	must(t, a.Reload(t.Context(), "v1"))
+	must(t, a.Settled(t.Context(), "v1"))
+	if p := h.processes(); m.left != 0 || len(p) != 3 || slices.Equal(p, before) {
+		t.Errorf("%d acts, want none; processes %v, were %v", -m.left, p, before)
+	}
+}
+
+// dud sends nothing, and ends the run that it is for.
+type dud struct {
+	local
+	end context.CancelFunc
+}
+
+func (d *dud) Run(ctx context.Context, script string) ([]byte, error) {
+	if strings.HasPrefix(script, "{") {
+		d.end()
+		script = strings.ReplaceAll(script, "kill -", "true -")
+	}
+	return d.local.Run(ctx, script)
+}
+
+func TestWhatNothingCameOfIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	h.cfg.Kind = ChildTakeover
+	h.cfg.Timeout = 2 * time.Second
 	h.up("v1", "")
-	h.release("v2", "slow")
+	h.release("v2", "")
 	h.flip("v2")
-	h.killed(1)
-	for len(h.processes()) < 2 {
-		time.Sleep(10 * time.Millisecond)
-	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_ = New(h.cfg, &dud{end: cancel}).Reload(ctx, "v2")
 	m := &mortal{}
 	a := New(h.cfg, m)
 	must(t, a.Reload(t.Context(), "v2"))
-	if m.left != 0 {
-		t.Errorf("%d acts, want none", -m.left)
+	if m.left != -1 {
+		t.Errorf("%d acts, want one", -m.left)
 	}
 	wantAlone(t, h, a, "v2")
 }
 
-func TestAMasterWithItsWorkersIsNoTakeover(t *testing.T) {
-	for kind, want := range map[Kind]bool{ChildTakeover: true, SamePID: true, AnyKind: false, MasterWorker: false, ReplaceAll: false} {
-		cfg := testConfig()
-		cfg.Kind = kind
-		f := look(t, cfg, "listen 10\nlisten 20\n"+old+child)
-		if got := New(*cfg, nil).isUnderWay(f, "v2"); got != want {
-			t.Errorf("%q: %v, want %v", kind, got, want)
-		}
+// An undo that goes back to the release that hangs, as that of a restart, ends it all the same.
+func TestAHungProcessOfARestartIsEndedByTheUndo(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.up("v1", "")
+	must(t, os.WriteFile(h.path("releases/v1/mode"), []byte("hang"), 0o644))
+	h.killed(1, "v1")
+	for len(h.processes()) < 2 {
+		time.Sleep(10 * time.Millisecond)
 	}
+	a := h.app()
+	must(t, a.Restore(t.Context(), "v1"))
+	wantAlone(t, h, a, "v1")
 }

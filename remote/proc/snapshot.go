@@ -31,7 +31,7 @@ func (f *facts) belongs(p, main *process) bool {
 	head := func(q *process) bool {
 		return f.listens(q) || slices.Contains(f.members, q.pid) || main != nil && q.key() == main.key()
 	}
-	started := func(q *process) bool { return head(q) || q.pid == f.helper }
+	started := func(q *process) bool { return head(q) || q.key() == f.helper }
 	return head(p) || f.descends(p, started) || p.ppid == 1 && len(f.native(p)) > 0 && !f.elsewhere(p, main)
 }
 

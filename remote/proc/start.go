@@ -4,8 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"al.essio.dev/pkg/shellescape"
 )
@@ -66,8 +64,8 @@ func (a *App) command(ctx context.Context, argv []string, verb string) error {
 	if err != nil {
 		return triggerError(verb, err)
 	}
-	if word, pid, _ := strings.Cut(said, " "); word == "pid" {
-		a.helper, _ = strconv.Atoi(pid)
+	if k, is := commandOf(said); is {
+		a.helper = k
 	}
 	return nil
 }
@@ -89,6 +87,6 @@ func (a *App) runCommand(ctx context.Context, argv []string, sudo bool) (string,
 		words = `if [ "$(id -u)" = 0 ]; then ` + words + "; else sudo -n " + words + "; fi"
 	}
 	return a.act(ctx, commandScript, map[string]string{
-		"home": a.cfg.home(), "notes": a.notes(), "argv": words,
+		"home": a.cfg.home(), "notes": a.notes(), "argv": words, "rollout": a.rollout(),
 	})
 }

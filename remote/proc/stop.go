@@ -69,7 +69,7 @@ func (a *App) untilStopped(ctx context.Context, patience time.Duration) ([]*proc
 		f, err := a.look(ctx)
 		left := a.servers(f)
 		// What something else starts again and again is ended only when the command is.
-		busy := f.unit.up() || a.helper > 0 && f.procs[a.helper].alive()
+		busy := f.unit.up() || f.commandLives()
 		switch late := time.Since(began) >= patience; {
 		case err == nil && len(left) == 0 && (late || !busy):
 			return nil, nil

@@ -92,7 +92,7 @@ func (w *watch) tellDead(f facts, c *Config) string {
 		return fmt.Sprintf("%s ended and nothing listens on port %d", w.oldName(), c.Port)
 	}
 	text := fmt.Sprintf("nothing listens on port %d", c.Port)
-	if w.helper > 0 && strings.HasPrefix(f.command, "exit=") {
+	if f.helper.pid > 0 && strings.HasPrefix(f.command, "exit=") {
 		text += fmt.Sprintf("; the start command ended with %s", strings.TrimPrefix(f.command, "exit="))
 	}
 	return text

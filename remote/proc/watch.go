@@ -45,7 +45,6 @@ type watch struct {
 
 	born     map[key]process // new processes of the app that live
 	dead     []process       // and those that died
-	helper   int             // runs the start command
 	probe    bool            // the app itself can be asked for its version
 	lastSeen time.Duration   // when a new one was last there
 	faultsAt time.Duration   // when the old one was first seen to have waited for a child
@@ -218,22 +217,27 @@ func (w *watch) judgeLoop(old []*process) Verdict {
 }
 
 // commandRuns is true while the command that asks for the takeover has not ended.
-func (w *watch) commandRuns(f facts) bool { return w.kind == reload && f.runsCommand(w.helper) }
+func (w *watch) commandRuns(f facts) bool { return w.kind == reload && f.runsCommand() }
 
 // runsCommand is true while a command of ours runs; one that has become the app itself,
 // or what the app descends from, is none.
-func (f *facts) runsCommand(pid int) bool {
-	is := func(p *process) bool { return p.pid == pid }
+func (f *facts) runsCommand() bool {
+	is := func(p *process) bool { return p.key() == f.helper }
 	for _, p := range f.listeners() {
 		if is(p) || f.descends(p, is) {
 			return false
 		}
 	}
-	return pid > 0 && f.procs[pid].alive() && !strings.HasPrefix(f.command, "exit=")
+	return f.commandLives() && !strings.HasPrefix(f.command, "exit=")
+}
+
+func (f *facts) commandLives() bool {
+	p := f.procs[f.helper.pid]
+	return p.alive() && p.key() == f.helper
 }
 
 func (w *watch) commandFailed(f facts) bool {
-	return w.kind == reload && w.helper > 0 && strings.HasPrefix(f.command, "exit=") && f.command != "exit=0"
+	return w.kind == reload && f.helper.pid > 0 && strings.HasPrefix(f.command, "exit=") && f.command != "exit=0"
 }
 
 // lateBirth: one that the pid file or systemd takes for the main process already
@@ -279,11 +283,11 @@ func (w *watch) judgeNone(f facts, at time.Duration) Verdict {
 // that ended well may have left a process behind that cannot be told for the app's.
 func (w *watch) mayCome(f facts) bool {
 	for _, p := range f.procs {
-		if p.alive() && (p.pid == w.helper || f.belongs(p, w.before.main)) {
+		if p.alive() && (p.key() == f.helper || f.belongs(p, w.before.main)) {
 			return true
 		}
 	}
-	blind := w.kind == start && w.helper > 0 && len(w.dead) == 0 && f.command == "exit=0"
+	blind := w.kind == start && f.helper.pid > 0 && len(w.dead) == 0 && f.command == "exit=0"
 	return f.unit.busy() || blind
 }
 

@@ -201,12 +201,13 @@ func TestACommandIsJudgedByItsEnd(t *testing.T) {
 		{"it did nothing", "command exit=0\n", 10 * time.Second, Ignored},
 	} {
 		w := newWatch("v2", cfg.snapshot(look(t, cfg, listens+old), spot{}), reload, 30*time.Second)
-		w.helper = 99
 		text := listens + old + c.text
 		if strings.Contains(c.text, "listen ") { // what was old has ended
 			text = c.text
 		}
-		if got := w.see(look(t, cfg, text), c.at); got != c.want {
+		f := look(t, cfg, text)
+		f.helper = key{99, 900}
+		if got := w.see(f, c.at); got != c.want {
 			t.Errorf("%s: verdict %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -219,10 +220,11 @@ func TestAStartCommandThatEndedWellMayHaveLeftAProcessBehind(t *testing.T) {
 		want    Verdict
 	}{{"exit=0", waiting}, {"exit=1", Dead}} {
 		w := newWatch("v2", cfg.snapshot(look(t, cfg, ""), spot{}), start, 30*time.Second)
-		w.helper = 99
 		text := "command " + c.command + "\n"
-		w.see(look(t, cfg, text), 0)
-		if got := w.see(look(t, cfg, text), 2*time.Second); got != c.want {
+		f := look(t, cfg, text)
+		f.helper = key{99, 900}
+		w.see(f, 0)
+		if got := w.see(f, 2*time.Second); got != c.want {
 			t.Errorf("%s: verdict %q, want %q", c.command, got, c.want)
 		}
 	}
