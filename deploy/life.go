@@ -125,14 +125,15 @@ func (l *life) change(ctx context.Context, to string) error {
 // process gone, settled, and still the process whose takeover was proven.
 func (l *life) verify(ctx context.Context, to string) error {
 	l.phase(Verifying, RevisionOf(to))
+	// Where both fail, what the host says of its processes is the cause, and comes first.
 	err := both(
-		func() error { return l.run.Checker.Healthy(ctx, l.host.Name(), RevisionOf(to)) },
 		func() error { return l.host.Settled(ctx, to) },
+		func() error { return l.run.Checker.Healthy(ctx, l.host.Name(), RevisionOf(to)) },
 	)
 	if err == nil {
 		err = both(
-			func() error { return l.run.Checker.Probe(ctx, l.host.Name()) },
 			func() error { return l.host.Alive(ctx, to) },
+			func() error { return l.run.Checker.Probe(ctx, l.host.Name()) },
 		)
 	}
 	if err != nil {
