@@ -50,7 +50,7 @@ func faultCells() (cells []cell) {
 	for _, p := range []string{onClaim, onDrain, onFlip, onReload, onVerify, onReady, onBack} {
 		cells = append(cells,
 			cell{fault: "HAProxy restart", point: p, do: lbRestarted, exits: []int{0}, lossy: true},
-			cell{fault: "balancer's sshd frozen for 5 s", point: p, do: lbFrozen, exits: []int{0}},
+			cell{fault: "balancer's sshd frozen for 5 s", point: p, do: lbFrozen, exits: []int{0, 7}}, // 7: health is asked from there, for 6 s here
 		)
 	}
 	for _, p := range []string{onDrain, onFlip, onReload, onVerify, onReady} {
@@ -59,14 +59,14 @@ func faultCells() (cells []cell) {
 			cell{fault: "deaf for 5 s", point: p, do: deaf, exits: []int{0, 7}},
 			cell{fault: "mute for 5 s", point: p, do: mute, exits: []int{0, 7}},
 			cell{fault: "sshd frozen for 5 s", point: p, do: frozen, exits: []int{0, 7}},
-			cell{fault: "rebooted", point: p, do: rebooted, exits: []int{0, 7}},
+			cell{fault: "rebooted", point: p, do: rebooted, exits: []int{0, 3, 7}, lossy: p == onDrain}, // with what was in flight
 			cell{fault: "lock taken away", point: p, do: takeLock, exits: []int{3, 4}},
 			cell{fault: "HAProxy frozen for 3 s", point: p, do: lbStill, exits: []int{0, 7}, lossy: true},
 			cell{fault: "balancer rebooted", point: p, do: lbRebooted, exits: []int{0, 3, 4, 7}, lossy: true},
 		)
 	}
 	stage := func(fault, do string, exits ...int) cell {
-		return cell{fault: fault, point: "stage", before: []string{"web2", stages}, do: do, exits: exits}
+		return cell{fault: fault, point: "stage", before: []string{"web2", stages}, do: do, exits: exits, lossy: do == rebooted} // it serves then
 	}
 	return append(cells,
 		stage("cable cut for 5 s", cutOff, 0, 1),
