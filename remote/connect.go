@@ -17,7 +17,7 @@ const tries = 4
 
 // connect returns a live connection or a *NotStartedError.
 func (m *Machine) connect(ctx context.Context) (*link, error) {
-	trust, err := loadHostKeys(m.cfg.KnownHosts)
+	trust, err := readHostKeys(m.cfg.KnownHosts)
 	if err != nil {
 		return nil, m.notConnected(err)
 	}

@@ -59,7 +59,7 @@ var keyTypes = [][]string{
 // with the known_hosts files. Nobody logs in, nothing is written. Every error is a
 // *NotStartedError.
 func (m *Machine) HostKeys(ctx context.Context) ([]OfferedKey, error) {
-	trust, err := loadHostKeys(m.cfg.KnownHosts)
+	trust, err := readHostKeys(m.cfg.KnownHosts)
 	if err != nil {
 		return nil, m.notConnected(err)
 	}
