@@ -25,7 +25,7 @@ func (a *App) Restore(ctx context.Context, id string) error {
 	if err := a.end(ctx, a.upstarts(f)); err != nil {
 		return err
 	}
-	before := a.before
+	before, proven := a.before, a.after != nil
 	s, err := a.steady(ctx, id)
 	if err != nil && !answered(err) {
 		return lostError("undo", err)
@@ -36,7 +36,7 @@ func (a *App) Restore(ctx context.Context, id string) error {
 		a.cfg.Say("FD-RESTARTED", fmt.Sprintf("after a takeover that failed an app of preset %q is of no use any more: it is restarted while the host is drained", a.cfg.Preset))
 		return a.startOver(ctx, id)
 	}
-	if err == nil && a.intact(before, s, id) {
+	if err == nil && a.intact(before, s, id, proven) {
 		a.after = a.before
 		return nil
 	}
@@ -68,9 +68,9 @@ func (a *App) startOver(ctx context.Context, id string) error {
 	return nil
 }
 
-// intact is true when the app serves release id: seen from its process, or because
-// it is the very process that served before.
-func (a *App) intact(before *snapshot, s spot, id string) bool {
+// intact is true when the app serves release id: seen from its process, or because those
+// that served before still do, and nobody else, after a takeover that was not proven.
+func (a *App) intact(before *snapshot, s spot, id string, proven bool) bool {
 	if s.main == nil || s.deaf || s.begun || len(s.draining) > 0 {
 		return false
 	}
@@ -82,7 +82,7 @@ func (a *App) intact(before *snapshot, s spot, id string) bool {
 	case yes:
 		return true
 	case unsure:
-		return before != nil && before.same(s.main)
+		return !proven && before != nil && before.untouched(f, s.main)
 	}
 	return false
 }

@@ -64,6 +64,12 @@ func (s *snapshot) split(f facts) (old, fresh []*process) {
 	return old, fresh
 }
 
+// untouched is true when main served before, and nobody serves who did not.
+func (s *snapshot) untouched(f facts, main *process) bool {
+	_, fresh := s.split(f)
+	return s.same(main) && len(fresh) == 0
+}
+
 // constant is true when old is no more than a master that stays while its workers,
 // which the snapshot knew, were all replaced.
 func (s *snapshot) constant(old []*process) bool {
