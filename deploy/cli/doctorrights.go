@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"al.essio.dev/pkg/shellescape"
@@ -42,10 +43,10 @@ func newRights(user string) rights {
 func (h *host) rights(ctx context.Context, path string) rights {
 	need, _ := h.Rights(ctx)
 	r := newRights(or(need.User, h.facts.User)).allow(need.Sudo, need.Root)
-	if f := h.facts; h.observed && (!f.Exists || !f.Writable) {
+	if f := h.facts; h.observed && (!f.Exists || !f.Writable && !slices.Contains(f.Foreign, path)) {
 		r.Run = append(r.Run, installLine(r.User, path))
 	}
-	for _, dir := range h.facts.Shut {
+	for _, dir := range h.facts.Foreign {
 		r.Run = append(r.Run, installLine(r.User, dir))
 	}
 	return r

@@ -6,7 +6,7 @@ t=$(umask 077; mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1) || case $t in
   *"No space"*|*quota*) die FD-NO-SPACE "$t" ;;
   *) die FD-APP-PATH "$t" ;;
 esac
-trap 'chmod -R u+w "$t" 2>/dev/null; rm -rf -- "$t"' EXIT
+trap 'discard "$t"' EXIT
 trap 'exit 64' HUP INT TERM PIPE
 failed() {
   case $1 in

@@ -11,8 +11,8 @@ import (
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
-// A host of Alpine's kind: every program is busybox.
-func TestBusyboxWillDo(t *testing.T) {
+// onBusybox is a host of Alpine's kind: every program is busybox.
+func onBusybox(t *testing.T) *bench {
 	box, bin := remotetest.Need(t, "busybox"), t.TempDir()
 	if out, err := exec.Command(box, "--install", "-s", bin).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -20,8 +20,11 @@ func TestBusyboxWillDo(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(bin, "flock")); err != nil { // Debian's busybox is built without
 		_ = os.Symlink(remotetest.Need(t, "flock"), filepath.Join(bin, "flock"))
 	}
-	sshd := remotetest.Start(t, "ForceCommand PATH="+bin+"; export PATH; exec "+bin+"/sh -s")
-	b := &bench{t: t, sshd: sshd, m: sshd.Machine(t), dir: filepath.Join(sshd.Dir, "shop")}
+	return benchOn(t, remotetest.Start(t, "ForceCommand PATH="+bin+"; export PATH; exec "+bin+"/sh -s"))
+}
+
+func TestBusyboxWillDo(t *testing.T) {
+	b := onBusybox(t)
 	_ = os.MkdirAll(filepath.Join(b.dir, "bin"), 0o755)
 	b.site = b.at(site.Config{Install: site.Replace, Binary: "bin/shop", Epoch: 3, Keep: 1})
 	if err := b.site.Fence(t.Context(), 3); err != nil {
@@ -42,7 +45,7 @@ func TestBusyboxWillDo(t *testing.T) {
 		t.Errorf("left %s, %v", b.left(), err)
 	}
 	f, err := b.site.Observe(t.Context())
-	if err != nil || f.Current != "v2-abc" || f.FreeBytes <= 0 || f.Owner == "" || len(f.Tools) != 6 || f.Fence != 3 {
+	if err != nil || f.Current != "v2-abc" || f.FreeBytes <= 0 || len(f.Foreign) > 0 || len(f.Tools) != 6 || f.Fence != 3 {
 		t.Errorf("observed %+v, %v", f, err)
 	}
 	if err := b.site.WithEpoch(2).Flip(t.Context(), "v2-abc"); code(err) != "FD-FENCED" {

@@ -15,9 +15,10 @@ fi
 for t in releases/.stage-*; do
   of=${t#releases/.stage-}; of=${of%%-*}
   case $of in ''|*[!0-9]*) continue ;; esac
-  [ "$of" -lt "$epoch" ] && [ ! -L "$t" ] && { chmod -R u+w "$t" 2>/dev/null; rm -rf -- "$t"; }
+  [ "$of" -lt "$epoch" ] && [ ! -L "$t" ] && discard "$t"
 done
-find releases -maxdepth 1 -type d \( -name '.stage-*' -o -name '.gone-*' \) -mtime +0 -exec rm -rf -- {} + 2>/dev/null
+find releases -maxdepth 1 -type d \( -name '.stage-*' -o -name '.gone-*' \) -mtime +0 2>/dev/null |
+  while IFS= read -r t; do discard "$t"; done
 echo free $(df -Pk releases | awk 'NR==2 {printf "%.0f", $4 * 1024}') $(df -Pi releases 2>/dev/null | awk 'NR==2 && $2 > 0 {print $4}')
 echo host $(uname -sm)
 for x in gzip zstd; do command -v $x >/dev/null 2>&1 && echo tool $x; done

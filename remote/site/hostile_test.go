@@ -27,16 +27,23 @@ func TestPlantedLinksAreNotFollowed(t *testing.T) {
 }
 
 func TestDirectoriesOthersMayWriteAreRefused(t *testing.T) {
-	for _, name := range []string{".", "..", "releases", ".flipdeploy"} {
+	const group, sticky = 0o775, 0o777 | os.ModeSticky
+	for _, r := range []struct {
+		name string
+		mode os.FileMode
+	}{{".", group}, {"..", group}, {"releases", group}, {".flipdeploy", group}, {".", sticky}, {"releases", sticky}} {
 		b := newBench(t)
-		p := filepath.Join(b.dir, name)
+		p := filepath.Join(b.dir, r.name)
 		_ = os.MkdirAll(p, 0o755)
-		if err := os.Chmod(p, 0o775); err != nil {
+		if err := os.Chmod(p, r.mode); err != nil {
 			t.Fatal(err)
 		}
 		err := b.site.Fence(t.Context(), 1)
 		if want := "others may write to " + p; code(err) != "FD-DIR-WRITABLE" || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
+		}
+		if f, err := b.site.Observe(t.Context()); err != nil || len(f.Loose) != 1 || f.Loose[0] != p {
+			t.Errorf("observed %s, %v", f.Loose, err)
 		}
 	}
 }

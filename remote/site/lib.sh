@@ -9,16 +9,30 @@ die() { printf '!%s %s\n' "$1" "$2"; exit 64; }
 # fsync makes files or directories durable. Old sync programs know no names.
 fsync() { sync -- "$@" 2>/dev/null || sync; }
 
-# loose prints those of the directories given, and from here to /, in which others
+# discard removes a directory, also what a release locked in it.
+discard() { rm -rf -- "$1" 2>/dev/null || { chmod -R u+w -- "$1"; rm -rf -- "$1"; }; }
+
+# loose prints those of the directories of the app, and from here to /, in which others
 # could plant things. One ls for all: forks are what a script's time is made of.
 loose() {
+  set --
+  for d in .flipdeploy releases; do [ ! -d "$d" ] || set -- "$@" "$PWD/$d"; done
   d=$PWD
   while [ "$d" != / ] && [ -n "$d" ]; do set -- "$@" "$d"; d=${d%/*}; done
   ls -ldn -- "$@" / | while read -r mode _ _ _ _ _ _ _ name; do
-    case $mode in
-      ?????????[tT]*) ;;
-      ?????w*|????????w*) printf '%s\n' "$name" ;;
+    case $mode,$name in
+      *,"$PWD"|*,"$PWD"/*) ;;
+      ?????????[tT]*) continue ;; # above the app nothing can be exchanged so
     esac
+    case $mode in ?????w*|????????w*) printf '%s\n' "$name" ;; esac
+  done
+}
+
+# foreign prints those of the app's directories whose owner could exchange what is in
+# them, root being no protection from that.
+foreign() {
+  for d in "" /.flipdeploy /releases; do
+    [ ! -d ".$d" ] || [ -O ".$d" ] || printf '%s\n' "$path$d"
   done
 }
 
@@ -29,9 +43,11 @@ enter() {
   for d in .flipdeploy releases; do
     [ -L "$d" ] && die FD-PLANTED "$path/$d is a symbolic link"
     [ -d "$d" ] || mkdir "$d" 2>/dev/null || [ -d "$d" ] || die FD-APP-PATH "$path/$d cannot be made"
-    [ -O "$d" ] || [ -w "$d" ] || die FD-APP-PATH "$path/$d cannot be written by $(id -un)"
   done
-  bad=$(loose "$PWD/releases" "$PWD/.flipdeploy")
+  bad=$(foreign)
+  [ -z "$bad" ] || die FD-APP-PATH "${bad%%
+*} belongs to somebody else than $(id -un)"
+  bad=$(loose)
   [ -z "$bad" ] || die FD-DIR-WRITABLE "${bad%%
 *}"
 }
@@ -42,7 +58,9 @@ enter() {
 locked() {
   command -v flock >/dev/null 2>&1 || die FD-HOST-TOOL flock
   [ -L .flipdeploy/act.lock ] && die FD-PLANTED "$path/.flipdeploy/act.lock is a symbolic link"
+  umask 077 # who may read a file may hold its lock
   exec 9>>.flipdeploy/act.lock || die FD-APP-PATH "$path/.flipdeploy/act.lock cannot be written by $(id -un)"
+  umask 022
   tries=0
   until flock -n 9; do
     tries=$((tries + 1)); [ $tries -lt 100 ] || die FD-HOST-LOCK "$path/.flipdeploy/act.lock"

@@ -18,8 +18,7 @@ type Facts struct {
 	Arch       string // as uname -m has it
 	Exists     bool
 	Writable   bool
-	Owner      string
-	Shut       []string // our directories in it that we may not write to
+	Foreign    []string // directories of the app that belong to somebody else
 	Loose      []string // directories in the way in which others may plant things
 	NoExec     bool     // the file system runs no programs
 	Current    string   // as Site.Current
@@ -58,10 +57,8 @@ func (s *Site) learn(f *Facts, key, value string) (err error) {
 		f.Exists = true
 	case "writable":
 		f.Writable = true
-	case "shut":
-		f.Shut = append(f.Shut, value)
-	case "owner":
-		f.Owner = value
+	case "foreign":
+		f.Foreign = append(f.Foreign, value)
 	case "loose":
 		f.Loose = append(f.Loose, value)
 	case "noexec":
@@ -102,9 +99,10 @@ func (s *Site) Preflight(f Facts, id string, a *Artifact) []error {
 		add("FD-APP-PATH", s.cfg.Path+" does not exist")
 	case !f.Writable:
 		add("FD-APP-PATH", fmt.Sprintf("%s cannot be written by %s", s.cfg.Path, f.User))
-	}
-	for _, d := range f.Shut {
-		add("FD-APP-PATH", fmt.Sprintf("%s cannot be written by %s", d, f.User))
+	default:
+		for _, d := range f.Foreign {
+			add("FD-APP-PATH", fmt.Sprintf("%s belongs to somebody else than %s", d, f.User))
+		}
 	}
 	for _, d := range f.Loose {
 		add("FD-DIR-WRITABLE", d)

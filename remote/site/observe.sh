@@ -16,9 +16,8 @@ for t in sha256sum flock timeout tar gzip mktemp; do command -v $t >/dev/null 2>
 at=$path
 if cd -P -- "$path" 2>/dev/null; then
   say exists yes
-  say owner "$(ls -ld . | { read -r mode links owner rest; printf '%s' "$owner"; })"
   [ -w . ] && say writable yes
-  for d in releases .flipdeploy; do [ ! -d "$d" ] || [ -w "$d" ] || say shut "$path/$d"; done
+  foreign | while read -r d; do say foreign "$d"; done
   loose | while read -r d; do say loose "$d"; done
   k=$(kept)
   if [ -n "$k" ]; then say current "releases/$k"

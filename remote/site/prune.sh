@@ -10,7 +10,7 @@ ls -1t releases/*/.flipdeploy-release 2>/dev/null | {
     [ "$(readlink current)" = "$r" ] && continue
     case " $protect " in *" ${r#releases/} "*) continue ;; esac
     t=$(mktemp -d releases/.gone-XXXXXXXX) || exit
-    mv -T "$r" "$t/release" && rm -rf -- "$t" || exit
+    mv -T "$r" "$t/release" && discard "$t" || exit
     printf '%s\n' "${r#releases/}"
   done
 }

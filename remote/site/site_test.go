@@ -41,9 +41,11 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, sshd: remotetest.Start(t)}
-	b.m = b.sshd.Machine(t)
-	b.dir = filepath.Join(b.sshd.Dir, "srv", "shop")
+	return benchOn(t, remotetest.Start(t))
+}
+
+func benchOn(t *testing.T, s *remotetest.SSHD) *bench {
+	b := &bench{t: t, sshd: s, m: s.Machine(t), dir: filepath.Join(s.Dir, "srv", "shop")}
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ t=$(umask 077; mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1) || case $t in
   *"No space"*|*quota*) die FD-NO-SPACE "$t" ;;
   *) die FD-APP-PATH "$t" ;;
 esac
-trap 'rm -rf -- "$t"' EXIT
+trap 'discard "$t"' EXIT
 trap 'exit 64' HUP INT TERM PIPE
 failed() {
   case $1 in
@@ -24,22 +24,24 @@ take() {
   got=$(wc -c <"$2")
   [ "$got" -eq "$1" ] || die FD-STAGE-SHORT "$((got)) of $1 bytes came"
 }
-# helped finds the program that applies patches, or receives it. It runs only while its
-# sha256 is the one that the runner knows.
+# helped finds the program that applies patches, or unpacks it. It runs only while its
+# sha256 is the one that the runner knows; a torn one makes room for a new one.
 helped() {
-  apply=$PWD/.flipdeploy/apply-$helper
+  apply=.flipdeploy/apply-$helper
   if [ "$hsize" -gt 0 ]; then
-    take "$hsize" "$t/apply.gz"
-    apply=$PWD/$t/apply
-    err=$(gzip -dc "$t/apply.gz" 2>&1 >"$apply") || failed "$err" FD-DELTA
+    apply=$t/apply
+    err=$(head -c "$hsize" "$t/load" | gzip -dc 2>&1 >"$apply") || failed "$err" FD-DELTA
     chmod 0700 "$apply"
   fi
   [ ! -L "$apply" ] && [ -f "$apply" ] && [ -O "$apply" ] || die FD-DELTA "the program that applies it is gone"
-  [ "$(sum <"$apply")" = "$helper" ] || die FD-DELTA "the program that applies it has another sha256"
+  [ "$(sum <"$apply")" = "$helper" ] || { rm -f -- "$apply"; die FD-DELTA "the program that applies it has another sha256"; }
 }
+# patched receives program and patch in one piece: a head may take more from a pipe than
+# it gives.
 patched() {
+  take $((hsize + psize)) "$t/load"
   helped
-  take "$psize" "$t/patch"
+  err=$(tail -c "$psize" "$t/load" 2>&1 >"$t/patch") || failed "$err" FD-DELTA
   b=releases/$old/$entry
   [ ! -L "releases/$old" ] && [ ! -L "$b" ] && [ -f "$b" ] || die FD-DELTA "release $old is gone"
   err=$("$apply" apply-patch "$b" "$t/patch" "$blob" "$size" 2>&1) || die FD-DELTA "$err"
