@@ -2,35 +2,45 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
-// Fetch runs a script that changes nothing and writes its stdout to to, without a limit.
-// The error is nil for exit 0 and complete output only.
+// Fetch runs a script that changes nothing and writes its stdout to to, without a limit
+// but to's own: once to refuses more the script is left alone. The error is nil for exit
+// 0 and complete output only.
 func (m *Machine) Fetch(ctx context.Context, script string, to io.Writer) error {
 	_, err := about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
-		w := &broken{to: to}
-		p, err := m.start(ctx, script, false, w)
+		ctx, pulse := m.pulse(ctx)
+		defer pulse.stop()
+		p, err := m.start(ctx, script, false, &fetched{to, pulse})
 		if err != nil {
 			return nil, err
 		}
-		if err := p.wait(ctx, "fetch"); err != nil {
-			return nil, err
+		err = p.wait(ctx, "fetch")
+		var why refusal
+		if errors.As(context.Cause(ctx), &why) {
+			err = why.error
 		}
-		return nil, w.err
+		return nil, err
 	})
 	return err
 }
 
-// broken goes on reading once nobody wants it: unread output would hold the script up.
-type broken struct {
-	to  io.Writer
-	err error
+// A refusal is why nobody wants the rest.
+type refusal struct{ error }
+
+// fetched goes on reading after a refusal: unread output would hold the session open.
+type fetched struct {
+	to    io.Writer
+	pulse *pulse
 }
 
-func (b *broken) Write(p []byte) (int, error) {
-	if b.err == nil {
-		_, b.err = b.to.Write(p)
+func (f *fetched) Write(p []byte) (int, error) {
+	f.pulse.beat()
+	if _, err := f.to.Write(p); err != nil {
+		f.to = io.Discard
+		f.pulse.end(refusal{err})
 	}
 	return len(p), nil
 }

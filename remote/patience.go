@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 )
 
@@ -14,12 +15,50 @@ func Patient(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, patienceKey{}, d)
 }
 
-// within ends with ctx, and when a call has been waited for long enough: sshd answers for
-// a machine whose disk or sudo hangs.
-func (m *Machine) within(ctx context.Context) (context.Context, context.CancelFunc) {
+func (m *Machine) patience(ctx context.Context) (time.Duration, error) {
 	d, given := ctx.Value(patienceKey{}).(time.Duration)
 	if !given {
 		d = m.cfg.CallTimeout
 	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer for %s", d))
+	return d, fmt.Errorf("no answer for %s", d)
+}
+
+// within ends with ctx, and when a call has been waited for long enough: sshd answers for
+// a machine whose disk or sudo hangs.
+func (m *Machine) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	d, cause := m.patience(ctx)
+	return context.WithTimeoutCause(ctx, d, cause)
+}
+
+// A pulse is within for a call that moves bytes: the time begins anew with each that do.
+type pulse struct {
+	end   context.CancelCauseFunc
+	timer *time.Timer
+	d     time.Duration
+}
+
+func (m *Machine) pulse(ctx context.Context) (context.Context, *pulse) {
+	d, cause := m.patience(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	return ctx, &pulse{end, time.AfterFunc(d, func() { end(cause) }), d}
+}
+
+func (p *pulse) beat() { p.timer.Reset(p.d) }
+
+func (p *pulse) stop() {
+	p.timer.Stop()
+	p.end(nil)
+}
+
+// reader has the pulse beat with each read of r.
+func (p *pulse) reader(r io.Reader) io.Reader { return pulseReader{p, r} }
+
+type pulseReader struct {
+	p *pulse
+	r io.Reader
+}
+
+func (r pulseReader) Read(b []byte) (int, error) {
+	defer r.p.beat()
+	return r.r.Read(b)
 }

@@ -46,7 +46,7 @@ type Config struct {
 	KeepAlive       time.Duration // 5 s
 	KeepAliveMisses int           // silent intervals until the connection counts as lost; 3
 
-	CallTimeout time.Duration // for the answer of a script; 1 min. See Patient
+	CallTimeout time.Duration // for the answer of a script, or for a byte to move; 1 min. See Patient
 
 	MaxOutput int   // bytes of stdout and of stderr kept, half of the head, half of the tail; 128 KiB
 	Gate      *Gate // bounds handshakes at once; default: one for the whole process

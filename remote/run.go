@@ -60,7 +60,8 @@ func (c *capture) result(err error, cfg Config) ([]byte, error) {
 const chunk = 256 << 10
 
 // Stream runs a script that reads payload from its stdin. The payload is sent
-// only once the script has begun, so that no shell can swallow a part of it.
+// only once the script has begun, so that no shell can swallow a part of it. A call
+// in which nothing moves for as long as Run waits is given up.
 func (m *Machine) Stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
 	return about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
 		return m.stream(ctx, script, payload)
@@ -68,12 +69,14 @@ func (m *Machine) Stream(ctx context.Context, script string, payload io.Reader) 
 }
 
 func (m *Machine) stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
+	ctx, pulse := m.pulse(ctx)
+	defer pulse.stop()
 	out := newCapture(m.cfg.MaxOutput)
 	p, err := m.start(ctx, script, true, out)
 	if err != nil {
 		return nil, err
 	}
-	sent := p.feed(ctx, payload)
+	sent := p.feed(ctx, pulse.reader(payload))
 	text, err := out.result(p.wait(ctx, "stream"), m.cfg)
 	if sent != nil && ctx.Err() == nil && !p.l.lost() {
 		return text, fmt.Errorf("read what to send: %w", errors.Join(sent, err))

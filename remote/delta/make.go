@@ -8,8 +8,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// MaxSize is the size of the largest file that patches are made of and to.
-const MaxSize = 1 << 30
+// MaxSize is the size of the largest file that patches are made of and to: making one
+// takes four times as much memory.
+const MaxSize = 256 << 20
 
 // reach is how far back a stream's packing looks; with four of them it is what applying
 // a patch costs in memory.

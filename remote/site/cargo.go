@@ -29,7 +29,7 @@ type Cargo struct {
 	made   map[string]*making // patches by the old sha256, packed artifacts by tool
 	helper func() (*helper, error)
 	link   chan struct{} // held by the one host that measures
-	hands  chan struct{} // held while a patch is made: that takes memory
+	hands  chan struct{} // held while a patch is made: that takes four times its size
 	speed  float64       // bytes a second, 0 until it was measured
 	busy   float64       // as of road
 }
@@ -46,7 +46,7 @@ type CargoOptions struct {
 
 // NewCargo does no input or output yet.
 func NewCargo(a *Artifact, o CargoOptions) *Cargo {
-	c := &Cargo{Artifact: a, o: o, made: map[string]*making{}, link: make(chan struct{}, 1), hands: make(chan struct{}, 2), speed: float64(o.Speed)}
+	c := &Cargo{Artifact: a, o: o, made: map[string]*making{}, link: make(chan struct{}, 1), hands: make(chan struct{}, 1), speed: float64(o.Speed)}
 	c.helper = sync.OnceValues(func() (*helper, error) { return readHelper(o.Helper) })
 	return c
 }
@@ -111,16 +111,20 @@ func (c *Cargo) known(hash string) bool {
 // patch is the patch to the release, made of the cache's bytes or of those that fetch
 // brings from the host.
 func (c *Cargo) patch(ctx context.Context, old oldRelease, fetch func(io.Writer) error) ([]byte, error) {
-	m, err := c.once(ctx, old.hash, func(m *making) { m.data, m.err = c.makePatch(old, fetch) })
+	m, err := c.once(ctx, old.hash, func(m *making) { m.data, m.err = c.makePatch(ctx, old, fetch) })
 	if err != nil {
 		return nil, err
 	}
 	return m.data, nil
 }
 
-func (c *Cargo) makePatch(old oldRelease, fetch func(io.Writer) error) ([]byte, error) {
-	c.hands <- struct{}{}
-	defer func() { <-c.hands }()
+func (c *Cargo) makePatch(ctx context.Context, old oldRelease, fetch func(io.Writer) error) ([]byte, error) {
+	select {
+	case c.hands <- struct{}{}:
+		defer func() { <-c.hands }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	was, err := c.oldBytes(old, fetch)
 	if err != nil {
 		return nil, err

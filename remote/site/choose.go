@@ -28,8 +28,9 @@ const (
 	usual      = 6 * time.Millisecond   // for what busyness does, twice over
 	small      = 1 << 20                // bytes for which no way is worth a thought
 	sample     = 512 << 10
-	gain       = 0.8 // of the plain way's time that another one may take to be chosen
-	serves     = 4   // releases that flipdeploy's own program on a host is counted for
+	listens    = 10 * time.Second // at most, for the sample to come
+	gain       = 0.8              // of the plain way's time that another one may take to be chosen
+	serves     = 4                // releases that flipdeploy's own program on a host is counted for
 )
 
 // Ways to bring an artifact to a host.
@@ -76,6 +77,12 @@ func (r road) predict(size, extra int64) times {
 func (t times) deltaPays() bool   { return t.delta < t.plain*gain && t.later < t.packed }
 func (t times) packingPays() bool { return t.packed < t.plain*gain }
 
+// patience is how long all hosts may wait for what one of them has: sending all of it
+// would be done by then.
+func (t times) patience() time.Duration {
+	return max(listens, time.Duration(t.plain*float64(time.Second)))
+}
+
 // road is the way to the hosts, as the first of them measures it for all. took is what a
 // script without a payload took there.
 func (c *Cargo) road(ctx context.Context, m Machine, took time.Duration) road {
@@ -87,16 +94,25 @@ func (c *Cargo) road(ctx context.Context, m Machine, took time.Duration) road {
 		return r
 	}
 	if c.speed == 0 {
-		c.speed, c.busy = farRate, busyness()
-		if took < time.Duration(float64(farAway)*c.busy) {
-			c.speed = measure(ctx, m)
-		}
+		c.busy = busyness()
+		c.speed = c.speedTo(ctx, m, took)
 	}
 	r.speed, r.busy = c.speed, c.busy
 	if c.o.Limit != nil {
 		r.speed = min(r.speed, c.o.Limit.rate)
 	}
 	return r
+}
+
+// speedTo is about the bytes a second of the link to m.
+func (c *Cargo) speedTo(ctx context.Context, m Machine, took time.Duration) float64 {
+	switch limit := c.o.Limit; {
+	case took >= time.Duration(float64(farAway)*c.busy):
+		return farRate
+	case limit != nil && limit.rate < sample: // the sample would take longer than a second
+		return limit.rate
+	}
+	return measure(ctx, m, c.o.Limit)
 }
 
 // busyness is how much longer some work takes than on a processor that has nothing else
@@ -116,15 +132,20 @@ func busyness() float64 {
 }
 
 // measure has the host time the way of half a megabyte. A host that cannot tell is
-// taken for one nearby.
-func measure(ctx context.Context, m Machine) float64 {
+// taken for one nearby; the others wait no longer than listens for one that hangs.
+func measure(ctx context.Context, m Machine, limit *Limit) float64 {
 	const script = `head -c 1 >/dev/null; a=$(date +%s%N); head -c ` + sampleText + ` >/dev/null; b=$(date +%s%N); echo $((b - a))`
-	out, err := m.Stream(ctx, script, io.LimitReader(zeros{}, sample+1))
-	nanos, perr := strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
-	if err != nil || perr != nil || nanos < 1e3 {
+	ctx, cancel := context.WithTimeout(ctx, listens)
+	defer cancel()
+	out, err := m.Stream(ctx, script, limit.reader(ctx, io.LimitReader(zeros{}, sample+1)))
+	nanos, perr := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	switch {
+	case ctx.Err() != nil:
+		return sample / listens.Seconds()
+	case err != nil || perr != nil || nanos < 1e3:
 		return shared
 	}
-	return sample / nanos * 1e9
+	return sample / time.Duration(nanos).Seconds()
 }
 
 const sampleText = "524288"

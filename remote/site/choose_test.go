@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote/delta"
 )
 
 func TestTheWayIsTheOneThatIsPredictedToBeFastest(t *testing.T) {
@@ -39,6 +41,67 @@ func TestTheWayIsTheOneThatIsPredictedToBeFastest(t *testing.T) {
 		if p.deltaPays() != c.wantDelta || p.packingPays() != c.wantPacking {
 			t.Errorf("%s: delta %v, packing %v: %+v", c.name, p.deltaPays(), p.packingPays(), p)
 		}
+	}
+}
+
+// A stub answers a measurement.
+type stub struct {
+	answer string
+	sent   *int64
+	Machine
+}
+
+func (s stub) Stream(ctx context.Context, _ string, payload io.Reader) ([]byte, error) {
+	if s.answer == "" { // it hangs
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	n, err := io.Copy(io.Discard, payload)
+	*s.sent += n
+	return []byte(s.answer), err
+}
+
+func (stub) Run(context.Context, string) ([]byte, error) { return nil, nil }
+
+func TestNoDeltaIsMadeOfWhatWouldFillTheMemory(t *testing.T) {
+	for size, asks := range map[int64]string{delta.MaxSize: "none", delta.MaxSize + 1: ""} {
+		x := &shipment{Site: New(Config{}, stub{}), Cargo: NewCargo(&Artifact{Kind: File, Size: size}, CargoOptions{}), vars: vars{}}
+		if err := x.ask(t.Context()); err != nil || x.vars["helper"] != asks {
+			t.Errorf("%d bytes: asks for %q, %v", size, x.vars["helper"], err)
+		}
+	}
+}
+
+func TestTheLinkIsMeasuredOnceForAll(t *testing.T) {
+	for _, c := range []struct {
+		name, answer string
+		limit        int64
+		speed        float64
+		sent         int64
+	}{
+		{"half a megabyte in 10 ms", "10000000\n", 0, 52.4288e6, sample + 1},
+		{"a host that cannot tell", "%N\n", 0, shared, sample + 1},
+		{"a host that lies", "NaN\n", 0, shared, sample + 1},
+		{"a host whose clock went back", "-10000000\n", 0, shared, sample + 1},
+		{"a host that hangs", "", 0, sample / 10., 0},
+		{"a limit far below the sample", "10000000\n", 1000, 1000, 0},
+		{"a limit above it", "10000000\n", 20e6, 20e6, sample + 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o, sent, began := CargoOptions{Hosts: 2}, int64(0), time.Now()
+			if c.limit > 0 {
+				o.Limit = NewLimit(c.limit)
+			}
+			cargo, host := NewCargo(&Artifact{}, o), stub{c.answer, &sent, nil}
+			for range 2 {
+				if r := cargo.road(t.Context(), host, time.Millisecond); r.speed != c.speed {
+					t.Errorf("%s: %.0f bytes a second, want %.0f", c.name, r.speed, c.speed)
+				}
+			}
+			if took := time.Since(began); sent != c.sent || took > 10*time.Second {
+				t.Errorf("%s: sent %d bytes in %s", c.name, sent, took)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote/delta"
 )
 
 // Shipped tells how a release came to a host.
@@ -61,7 +63,7 @@ type shipment struct {
 // ask learns what the host has.
 func (x *shipment) ask(ctx context.Context) error {
 	x.vars["helper"], x.vars["interp"] = "", ""
-	if x.Kind == File && x.Size >= small && !x.o.Whole {
+	if x.Kind == File && x.Size >= small && x.Size <= delta.MaxSize && !x.o.Whole {
 		x.vars["helper"] = "none" // old releases are told of all the same
 		if x.help, x.helpErr = x.helper(); x.helpErr == nil {
 			x.vars["helper"], x.vars["interp"] = x.help.hash, x.help.interp
@@ -113,7 +115,7 @@ func (x *shipment) load(ctx context.Context) load {
 	}
 	t := x.road(ctx, x.m, x.took).predict(x.Size, x.extra())
 	if len(x.found.old) > 0 && t.deltaPays() {
-		l, err := x.delta(ctx)
+		l, err := x.delta(ctx, t)
 		if err == nil {
 			return l
 		}
@@ -139,7 +141,7 @@ func (x *shipment) pressed(ctx context.Context, t times) load {
 const fetchFor = 4
 
 // delta is the patch, and the helper where the host lacks it.
-func (x *shipment) delta(ctx context.Context) (load, error) {
+func (x *shipment) delta(ctx context.Context, t times) (load, error) {
 	if x.helpErr != nil {
 		return load{}, x.helpErr
 	}
@@ -151,6 +153,8 @@ func (x *shipment) delta(ctx context.Context) (load, error) {
 		return load{}, fmt.Errorf("the program of %s is not in the cache", old.id)
 	}
 	patch, err := x.patch(ctx, old, func(to io.Writer) error {
+		ctx, cancel := context.WithTimeout(ctx, t.patience())
+		defer cancel()
 		return x.m.Fetch(ctx, x.script(`exec cat -- "$path/releases/$old/$entry"`, vars{"old": old.id}), to)
 	})
 	if err != nil {
@@ -183,7 +187,7 @@ func (x *shipment) send(ctx context.Context, l load) error {
 	x.vars["how"] = l.way
 	x.tell(0, l.size)
 	out := &counter{r: x.o.Limit.reader(ctx, l.r), tell: func(n int64) { x.tell(n, l.size) }}
-	text, err := x.m.Stream(ctx, x.script(stageScript, x.vars), out)
+	text, err := x.m.Stream(patient(ctx), x.script(stageScript, x.vars), out)
 	x.sent += out.n
 	if err != nil {
 		if changed := x.unchanged(); changed != nil {

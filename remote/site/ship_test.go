@@ -3,6 +3,7 @@ package site_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/flipdeploy/flipdeploy/remote"
 	"github.com/flipdeploy/flipdeploy/remote/site"
@@ -160,6 +162,33 @@ func TestManyHostsShareOnePatch(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(y.o.Cache.Dir, a[0].SHA256)); err != nil {
 		t.Error("what was fetched was not kept")
+	}
+}
+
+// asked tells how long a fetch may take, and gives nothing.
+type asked struct {
+	*remote.Machine
+	patience *time.Duration
+}
+
+func (a asked) Fetch(ctx context.Context, _ string, _ io.Writer) error {
+	end, _ := ctx.Deadline()
+	*a.patience = time.Until(end)
+	return errors.New("nothing came")
+}
+
+func TestAHostThatGivesItsOldBytesTooSlowlyHoldsNobodyUp(t *testing.T) {
+	b, y, a := newBench(t), newYard(t), builds(t, 2)
+	y.o.Hosts = 4
+	b.ship("v0-abc", y.cargo(a[0]))
+	var patience time.Duration
+	b.site = site.New(site.Config{Path: b.dir, Entry: "shop"}, asked{b.m, &patience})
+	done := b.ship("v1-abc", y.cargo(a[1]))
+	if done.How != "" || done.Note != "no delta: fetch v0-abc: nothing came" {
+		t.Errorf("%+v", done)
+	}
+	if whole := time.Duration(4 * a[1].Size * int64(time.Second) / slow); patience > whole || patience < whole-5*time.Second {
+		t.Errorf("waits for %s, all of it takes %s", patience, whole)
 	}
 }
 

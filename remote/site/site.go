@@ -99,8 +99,10 @@ func (s *Site) run(ctx context.Context, body string, more vars) ([]byte, error) 
 
 // thorough is run for a script that reads, copies or removes whole releases.
 func (s *Site) thorough(ctx context.Context, body string, more vars) ([]byte, error) {
-	return s.run(remote.Patient(ctx, 10*time.Minute), body, more)
+	return s.run(patient(ctx), body, more)
 }
+
+func patient(ctx context.Context) context.Context { return remote.Patient(ctx, 10*time.Minute) }
 
 var releaseID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$`)
 
