@@ -15,12 +15,14 @@ import (
 type keyAgent struct {
 	conn   net.Conn
 	client agent.ExtendedAgent
+	stop   func() bool
 }
 
 // agentPatience bounds an agent that waits for a person's touch.
 const agentPatience = 20 * time.Second
 
-// dialAgent reaches the agent at path, "" for that of the environment.
+// dialAgent reaches the agent at path, "" for that of the environment. It is left when
+// ctx ends, whatever it is asked then.
 func dialAgent(ctx context.Context, path string) *keyAgent {
 	path = or(path, os.Getenv("SSH_AUTH_SOCK"))
 	if path == "" || path == "none" {
@@ -30,9 +32,16 @@ func dialAgent(ctx context.Context, path string) *keyAgent {
 	if err != nil {
 		return nil
 	}
-	a := &keyAgent{conn, agent.NewClient(conn)}
+	a := &keyAgent{conn, agent.NewClient(conn), context.AfterFunc(ctx, func() { _ = conn.Close() })}
 	a.extend()
 	return a
+}
+
+func (a *keyAgent) close() {
+	if a != nil {
+		a.stop()
+		_ = a.conn.Close()
+	}
 }
 
 // extend gives the agent its time anew: between listing keys and signing lies

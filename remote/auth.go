@@ -21,6 +21,13 @@ const (
 	envPassphrase = "FLIPDEPLOY_SSH_PASSPHRASE"
 )
 
+// Environ is the environment for other programs: without the secrets that are for us.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, envKey+"=") || strings.HasPrefix(v, envPassphrase+"=")
+	})
+}
+
 // maxKeys is how many keys are offered: sshd ends the connection at the sixth
 // that it does not know (MaxAuthTries 6).
 const maxKeys = 5
@@ -35,12 +42,6 @@ type offer struct {
 	agent   *keyAgent
 	certs   []string // files
 	ask     func(ctx context.Context, key string) (string, error)
-}
-
-func (o *offer) close() {
-	if o.agent != nil {
-		_ = o.agent.conn.Close()
-	}
 }
 
 // add offers s unless enough are, or it is already.
@@ -137,7 +138,7 @@ func (o *offer) likeSSH(ctx context.Context, c Config) error {
 
 func (o *offer) closeOn(err error) (*offer, error) {
 	if err != nil {
-		o.close()
+		o.agent.close()
 		return nil, err
 	}
 	return o, nil
@@ -201,7 +202,7 @@ func (o *offer) addText(ctx context.Context, from string, text []byte) error {
 	if err != nil {
 		return &keyError{from: from, err: err, encrypted: errors.Is(err, errEncrypted)}
 	}
-	o.addCertified(modern(s), from)
+	o.addCertified(s, from)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 // addCertified offers s under its certificates first, those of the configuration and
 // the one that lies beside the key, and then as it is.
 func (o *offer) addCertified(s ssh.Signer, from string) {
+	s = modern(s)
 	files := slices.Clone(o.certs)
 	if from != envKey {
 		files = append(files, strings.TrimSuffix(from, ".pub")+"-cert.pub")

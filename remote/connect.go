@@ -68,7 +68,7 @@ func (m *Machine) connectOnce(ctx context.Context, trust *hostKeys) (*link, erro
 	if err != nil {
 		return nil, err
 	}
-	defer offer.close()
+	defer offer.agent.close()
 	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.ConnectTimeout, errConnectTimeout)
 	defer cancel()
 	conn, err := m.reach(ctx)
@@ -94,7 +94,7 @@ func (m *Machine) reach(ctx context.Context) (net.Conn, error) {
 // handshake is bounded by closing the connection: the library has no deadline
 // for it.
 func (m *Machine) handshake(ctx context.Context, conn *wire, offer *offer, trust *hostKeys) (*link, error) {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	stop := context.AfterFunc(ctx, func() { offer.agent.close(); _ = conn.Close() })
 	offer.agent.extend()
 	c, chans, reqs, err := ssh.NewClientConn(conn, m.cfg.known(), m.clientConfig(offer, trust))
 	if !stop() && err == nil {

@@ -243,7 +243,7 @@ func (h *hostKeys) check(addr string, remote net.Addr, key ssh.PublicKey) error 
 func (h *hostKeys) judge(addr string, remote net.Addr, key ssh.PublicKey) error {
 	err := h.db.HostKeyCallback()(addr, remote, key)
 	if err == nil {
-		return nil
+		return signedWell(key)
 	}
 	e := &HostKeyError{Addr: addr, Offered: key, Files: h.files}
 	var revoked *xknownhosts.RevokedError
@@ -262,6 +262,15 @@ func (h *hostKeys) judge(addr string, remote net.Addr, key ssh.PublicKey) error 
 		return &certError{key: key, err: err}
 	}
 	return e
+}
+
+// signedWell refuses a certificate that anybody could have made who can find two texts of
+// one SHA-1, as ssh does.
+func signedWell(key ssh.PublicKey) error {
+	if cert, ok := key.(*ssh.Certificate); ok && cert.Signature.Format == ssh.KeyAlgoRSA {
+		return &certError{key, errors.New("it was signed with SHA-1, which is no longer safe")}
+	}
+	return nil
 }
 
 // authority tells whether the files have the key as one that signs: such a one is never

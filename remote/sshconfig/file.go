@@ -15,6 +15,7 @@ import (
 var keywords = []string{
 	"HostName", "User", "Port", "HostKeyAlias", "IdentityFile", "CertificateFile", "IdentitiesOnly",
 	"IdentityAgent", "UserKnownHostsFile", "GlobalKnownHostsFile", "ProxyJump", "ProxyCommand",
+	"RevokedHostKeys",
 }
 
 // knownHosts are the files that ssh reads where nothing is said.

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote"
 )
 
 // Dial returns a connection that a ProxyCommand makes: what is written goes to its
@@ -25,7 +27,7 @@ func Dial(command string) (net.Conn, error) {
 	}
 	said := &lastWords{}
 	cmd := exec.Command(or(os.Getenv("SHELL"), "/bin/sh"), "-c", "exec "+command) //nolint:noctx // Close ends it: it lives as long as the connection
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, said
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = inR, outW, said, remote.Environ()
 	cmd.WaitDelay = time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is ours to deal with
 	err = cmd.Start()

@@ -67,10 +67,16 @@ func (s settings) host(q Query) (Host, error) {
 	h.IdentitiesOnly = s.first("identitiesonly") == "yes"
 	h.Agent = t.agent(s.first("identityagent"))
 	h.KnownHosts = t.files(append(split(s.first("userknownhostsfile")), split(s.first("globalknownhostsfile"))...))
+	if h.KnownHosts == nil { // without a file, none is known; nil would be the usual ones
+		h.KnownHosts = []string{os.DevNull}
+	}
 	h.Jump = s.unset("proxyjump")
 	h.Proxy = t.proxy(s.unset("proxycommand"))
-	if h.Jump != "" && h.Proxy != "" {
+	switch revoked := s.unset("revokedhostkeys"); {
+	case h.Jump != "" && h.Proxy != "":
 		return h, errBothProxies
+	case revoked != "": // to overlook it would let in whom it keeps out
+		return h, fmt.Errorf(`RevokedHostKeys is not read here: write those of %s to known_hosts, as "@revoked * KEY"`, revoked)
 	}
 	return h, nil
 }

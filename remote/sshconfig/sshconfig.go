@@ -79,7 +79,7 @@ func (r Reader) ask(q Query) (settings, error) {
 		args = append(args, "-p", strconv.Itoa(q.Port))
 	}
 	cmd := exec.CommandContext(ctx, "ssh", append(args, "--", q.Destination)...)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay, cmd.Env = time.Second, remote.Environ()
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {

@@ -149,8 +149,11 @@ func (a Allowed) refuses(s *Signature, now time.Time) error {
 // certified checks a certificate by the line's authority: one of its principals has to
 // be one of the line's.
 func (a Allowed) certified(cert *ssh.Certificate, now time.Time) error {
-	if cert.CertType != ssh.UserCert {
+	switch {
+	case cert.CertType != ssh.UserCert:
 		return errors.New("the certificate is a host's")
+	case weak(cert.Signature):
+		return errors.New("the certificate is not good: it " + withSHA1)
 	}
 	i := slices.IndexFunc(cert.ValidPrincipals, func(p string) bool { return matches(a.Principals, p) })
 	if i < 0 {

@@ -72,8 +72,8 @@ func (s *Signature) over(message io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if s.sig.Format == ssh.KeyAlgoRSA || s.sig.Format == "ssh-dss" {
-		return errors.New("it was made with SHA-1, which is no longer safe")
+	if weak(s.sig) {
+		return errors.New("it " + withSHA1)
 	}
 	if _, err := io.Copy(h, message); err != nil {
 		return err
@@ -89,6 +89,11 @@ func (s *Signature) over(message io.Reader) error {
 	}
 	return nil
 }
+
+const withSHA1 = "was made with SHA-1, which is no longer safe"
+
+// weak tells of SHA-1, in which two texts can be found that have one sum.
+func weak(s *ssh.Signature) bool { return s.Format == ssh.KeyAlgoRSA || s.Format == "ssh-dss" }
 
 func (s *Signature) newHash() (hash.Hash, error) {
 	switch s.hash {

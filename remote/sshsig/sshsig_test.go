@@ -120,6 +120,17 @@ func TestACertificateSignsForItsAuthority(t *testing.T) {
 	}
 }
 
+func TestACertificateMadeWithSHA1IsRefused(t *testing.T) {
+	ca, authority := newKey(t, "rsa")
+	key, _ := newKey(t, "ed25519")
+	run(t, "ssh-keygen", "-q", "-s", ca, "-t", "ssh-rsa", "-I", "test", "-n", "ci", key+".pub")
+	message, signature := signed(t, key+"-cert.pub", "flipdeploy")
+	_, err := Verify(bytes.NewReader(message), signature, []byte("ci cert-authority "+authority), "flipdeploy", now)
+	if want := "allowed signers, line 1: the certificate is not good: it was made with SHA-1, which is no longer safe"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func fingerprint(t *testing.T, key string) string {
 	t.Helper()
 	out, err := exec.Command(remotetest.Need(t, "ssh-keygen"), "-lf", key+".pub").Output()
