@@ -15,7 +15,8 @@ type foretold struct {
 	LeastServing  int            `json:"least_serving"`
 	BytesArtifact int64          `json:"bytes_artifact"`
 	BytesSend     int64          `json:"bytes_send"`
-	Order         []string       `json:"order"` // in which hosts change
+	BytesAtMost   bool           `json:"bytes_at_most"` // a delta or packing may make them fewer
+	Order         []string       `json:"order"`         // in which hosts change
 	Hosts         []foretoldHost `json:"hosts"`
 	Notes         []noted        `json:"notes"`
 }
@@ -43,7 +44,7 @@ func (a *asking) foretold(o rolloutOptions, p deploy.Plan, survey deploy.Survey,
 	f := foretold{Plan: p, Command: "flipdeploy " + string(o.mode), LeastServing: min(p.MinServing, p.Serving),
 		Order: inOrder(p), Hosts: []foretoldHost{}}
 	if art != nil {
-		f.BytesArtifact = art.Size
+		f.BytesArtifact, f.BytesAtMost = art.Size, art.MayShrink()
 	}
 	canaries := f.Order[:min(p.Canary, len(f.Order))]
 	for _, h := range p.Hosts {

@@ -148,7 +148,11 @@ func (f foretold) bytesWords() string {
 	if n == 0 {
 		return "nothing: the release is where it is needed"
 	}
-	return fmt.Sprintf("%s: %s to %d hosts", ui.Bytes(f.BytesSend), ui.Bytes(f.BytesArtifact), n)
+	text := fmt.Sprintf("%s: %s to %d hosts", ui.Bytes(f.BytesSend), ui.Bytes(f.BytesArtifact), n)
+	if f.BytesAtMost {
+		return "at most " + text
+	}
+	return text
 }
 
 func (f foretold) failureWords() string {

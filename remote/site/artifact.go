@@ -157,6 +157,9 @@ func (a *Artifact) hash() error {
 	return a.unchanged()
 }
 
+// MayShrink tells whether a host may get it in fewer bytes: as a delta, or packed.
+func (a *Artifact) MayShrink() bool { return a.Kind != TarGz && a.Size >= small }
+
 // Reader gives all bytes to send, independent of every other reader.
 func (a *Artifact) Reader() io.Reader { return io.NewSectionReader(a.f, 0, a.Size) }
 

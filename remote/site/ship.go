@@ -104,7 +104,7 @@ func (x *shipment) whole() load { return load{way: plain, r: x.Reader(), size: x
 
 // load chooses the way and makes what goes out. What cannot be made is noted.
 func (x *shipment) load(ctx context.Context) load {
-	if x.Size < small || x.o.Whole {
+	if !x.MayShrink() || x.o.Whole {
 		return x.whole()
 	}
 	for _, o := range x.found.old {
@@ -127,7 +127,7 @@ func (x *shipment) load(ctx context.Context) load {
 // pressed is the artifact packed where that pays, else whole.
 func (x *shipment) pressed(ctx context.Context, t times) load {
 	tool := x.found.packer()
-	if tool == "" || x.Kind == TarGz || !t.packingPays() {
+	if tool == "" || !t.packingPays() {
 		return x.whole()
 	}
 	packed, err := x.packed(ctx, tool)
