@@ -29,23 +29,26 @@ func (p *paced) Read(b []byte) (int, error) {
 // given up.
 func TestATransferInWhichNothingMovesIsGivenUp(t *testing.T) {
 	c := remotetest.Start(t).Config()
-	c.CallTimeout = 600 * time.Millisecond
+	c.CallTimeout = time.Second
 	m := remotetest.Machine(t, c)
-	if _, err := m.Stream(t.Context(), "cat >/dev/null", &paced{5, 200 * time.Millisecond}); err != nil {
+	if err := m.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Stream(t.Context(), "cat >/dev/null", &paced{4, 300 * time.Millisecond}); err != nil {
 		t.Errorf("a slow payload: %v", err)
 	}
-	if err := m.Fetch(t.Context(), "for i in 1 2 3 4 5; do sleep 0.2; echo .; done", io.Discard); err != nil {
+	if err := m.Fetch(t.Context(), "for i in 1 2 3 4; do sleep 0.3; echo .; done", io.Discard); err != nil {
 		t.Errorf("a slow answer: %v", err)
 	}
 	calls := map[string]func() error{
-		"stream": func() error { _, err := m.Stream(t.Context(), "cat >/dev/null; sleep 3", &paced{left: 5}); return err },
-		"fetch":  func() error { return m.Fetch(t.Context(), "echo .; sleep 3", io.Discard) },
+		"stream": func() error { _, err := m.Stream(t.Context(), "cat >/dev/null; sleep 9", &paced{left: 5}); return err },
+		"fetch":  func() error { return m.Fetch(t.Context(), "echo .; sleep 9", io.Discard) },
 	}
 	for doing, call := range calls {
 		began := time.Now()
 		err := call()
 		var unknown *remote.UnknownError
-		if want := doing + ": no answer for 600ms"; !errors.As(err, &unknown) || err.Error() != want || time.Since(began) > 2*time.Second {
+		if want := doing + ": no answer for 1s"; !errors.As(err, &unknown) || err.Error() != want || time.Since(began) > 6*time.Second {
 			t.Errorf("got %v after %s, want %s", err, time.Since(began), want)
 		}
 	}
