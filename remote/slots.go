@@ -22,8 +22,7 @@ type slots struct {
 
 func newSlots() *slots { return &slots{limit: maxSessions, changed: make(chan struct{})} }
 
-// take returns once there is room. Its error is ctx's; with dead closed it returns nil,
-// and what is opened then tells.
+// take returns once there is room. Its error is ctx's, or errClosed once dead is closed.
 func (s *slots) take(ctx context.Context, dead <-chan struct{}) error {
 	for {
 		s.mu.Lock()

@@ -72,13 +72,18 @@ func (s settings) host(q Query) (Host, error) {
 	}
 	h.Jump = s.unset("proxyjump")
 	h.Proxy = t.proxy(s.unset("proxycommand"))
+	return h, s.unheeded(h)
+}
+
+// unheeded is what must not be overlooked and cannot be heeded.
+func (s settings) unheeded(h Host) error {
 	switch revoked := s.unset("revokedhostkeys"); {
 	case h.Jump != "" && h.Proxy != "":
-		return h, errBothProxies
-	case revoked != "": // to overlook it would let in whom it keeps out
-		return h, fmt.Errorf(`RevokedHostKeys is not read here: write those of %s to known_hosts, as "@revoked * KEY"`, revoked)
+		return errBothProxies
+	case revoked != "": // without it, whom it keeps out would be let in
+		return fmt.Errorf(`RevokedHostKeys is not read here: write those of %s to known_hosts, as "@revoked * KEY"`, revoked)
 	}
-	return h, nil
+	return nil
 }
 
 // split parts a list of files. ssh prints them without quotes: what does not begin as
