@@ -29,7 +29,7 @@ func (st *stage) remember(c *call, f simFault, err error) {
 	}
 	stream := c.host + " " + c.lb + class(c.op)
 	said := fmt.Sprint(c.op, c.arg, c.saw, err)
-	if err != nil || c.op == "counters" { // a second try, an undo or a bake began now
+	if err != nil || c.op == "counters" || c.op == "probe" || c.op == "alive" { // a second try, an undo or a bake began now, or one goes on
 		said += time.Since(since).String()
 	}
 	if c.op == "seats" { // only the last answer counts; what a survey made of it is kept by course
