@@ -191,6 +191,23 @@ func TestASignalTakenTwiceIsMadeGoodByARestart(t *testing.T) {
 	}
 }
 
+func TestAnOldProcessThatMissedItsEndIsMadeGoodByARestart(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cfg.Kind, h.cfg.Preset, h.cfg.RestartIgnored = ChildTakeover, "beego-grace", true
+	said := told(&h.cfg)
+	a := h.up("v1", "stays")
+	h.release("v2", "")
+	h.flip("v2")
+	must(t, a.Reload(t.Context(), "v2"))
+	must(t, a.Settled(t.Context(), "v2"))
+	wantAlone(t, h, a, "v2")
+	if len(*said) != 1 ||
+		!strings.HasSuffix((*said)[0], ` did not end once another process took over on HUP, which happens with preset "beego-grace": it is restarted while the host is drained [FD-RESTARTED]`) {
+		t.Errorf("said %q", *said)
+	}
+}
+
 func TestAWedgedAppIsRestartedByTheUndo(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)

@@ -48,6 +48,8 @@ func (a *App) lossy(v Verdict) string {
 		return "did not answer"
 	case v == Split && a.cfg.Alone:
 		return "started two workers on one"
+	case v == Stalled && a.cfg.Kind == ChildTakeover: // the child's word to its parent is lost, too
+		return "did not end once another process took over on"
 	}
 	return ""
 }

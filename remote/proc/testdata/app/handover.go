@@ -38,7 +38,7 @@ func handOver(mode map[string]bool) {
 	ready(mode)
 	serve(ln, mode)
 	for range hups {
-		if upgrade(ln) == nil {
+		if upgrade(ln) == nil && !mode["stays"] {
 			ln.Close()
 			time.Sleep(*drain)
 			return
