@@ -14,7 +14,7 @@ do_upload() {
 	builds >&2
 	echo "Rounds: $rounds, medians (lowest to highest), both ways taking turns; ratios are of the same round. Client and sshd share one machine of $(nproc) cores: loopback; a program in user space delays. Load before: $(cut -d' ' -f1 /proc/loadavg)."
 	(cd "$TREE" && BENCH_ROUNDS=$rounds BENCH_OLD=$BUILDS/flipdeploy-last BENCH_NEW=$BUILDS/flipdeploy BENCH_OWN=$BUILDS/flipdeploy BENCH_PAIRS=$(pairs) \
-		go test -tags bench -count=1 -timeout 60m ./scripts/bench.d/upload | grep -v '^ok\|^PASS')
+		go test -v -tags bench -count=1 -timeout 60m ./scripts/bench.d/upload | grep -v '^ok\|^PASS\|^=== \|^--- ')
 	echo
 	echo "Load after: $(cut -d' ' -f1 /proc/loadavg)."
 }
