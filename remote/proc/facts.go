@@ -64,6 +64,7 @@ type unit struct {
 	name     string
 	props    map[string]string
 	main     int
+	control  int // runs its ExecReload, ExecStop and so on
 	restarts int
 }
 
@@ -137,6 +138,8 @@ func (f *facts) takeUnit(rest string) {
 	switch name {
 	case "MainPID":
 		f.unit.main, _ = strconv.Atoi(value)
+	case "ControlPID":
+		f.unit.control, _ = strconv.Atoi(value)
 	case "NRestarts":
 		f.unit.restarts, _ = strconv.Atoi(value)
 	}

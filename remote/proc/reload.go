@@ -67,7 +67,7 @@ func (a *App) steady(ctx context.Context, id string) (spot, error) {
 			return spot{main: a.before.main, begun: true}, nil
 		}
 		s, err := a.cfg.locate(f)
-		if a.steadyEnough(s, err, time.Since(began)) {
+		if a.steadyEnough(f, s, err, time.Since(began)) {
 			a.remember(f, s, err)
 			return s, err
 		}
@@ -87,13 +87,15 @@ func (a *App) remember(f facts, s spot, err error) {
 
 // steadyEnough: draining may last as long as a takeover, a pid file may be missing
 // for a second or so, and what does not pass is not waited for.
-func (a *App) steadyEnough(s spot, err error, waited time.Duration) bool {
+func (a *App) steadyEnough(f facts, s spot, err error, waited time.Duration) bool {
 	var e *AmbiguousError
 	switch {
 	case errors.As(err, &e):
 		return !e.passing || waited >= min(a.cfg.Timeout, 5*time.Second)
 	case len(s.draining) > 0:
 		return waited >= a.cfg.Timeout
+	case f.unit.well() && f.unit.busy(): // somebody else reloads it, or our reload was just ended
+		return waited >= min(a.cfg.Timeout, 5*time.Second)
 	}
 	return true
 }

@@ -87,9 +87,9 @@ func (a *App) intact(before *snapshot, s spot, id string, proven bool) bool {
 	return false
 }
 
-// upstarts are the processes born after the trigger that do not serve, a command that
-// has not ended, and what they started. The unit's main process is left to systemd, which might start it
-// again behind our back.
+// upstarts are the processes born after the trigger that do not serve, what asks for the
+// takeover and has not ended, and what they started. The unit's main process is left to
+// systemd, which might start it again behind our back.
 func (a *App) upstarts(f facts) (list []*process) {
 	var main *process
 	if s, err := a.cfg.locate(f); err == nil && !s.deaf {
@@ -97,7 +97,7 @@ func (a *App) upstarts(f facts) (list []*process) {
 	}
 	upstart := func(p *process) bool {
 		kept := main != nil && (p.key() == main.key() || f.belowNew(a, main, p))
-		return p.alive() && !kept && p.pid != f.unit.main && (a.isUpstart(f, p) || f.runsCommand() && p.key() == f.helper)
+		return p.alive() && !kept && p.pid != f.unit.main && (a.isUpstart(f, p) || a.isAsking(f, p))
 	}
 	for _, p := range f.all() {
 		if upstart(p) || p.alive() && f.descends(p, upstart) {
@@ -110,6 +110,12 @@ func (a *App) upstarts(f facts) (list []*process) {
 // belowNew is true for the workers of a main process that is new itself.
 func (f *facts) belowNew(a *App, main, p *process) bool {
 	return a.before != nil && !a.before.ours[main.key()] && f.above(main, p)
+}
+
+// isAsking is true for a command of ours, or the unit's ExecReload.
+func (a *App) isAsking(f facts, p *process) bool {
+	reloads := a.cfg.Method == Systemd && f.unit.is("ActiveState", "reloading")
+	return f.runsCommand() && p.key() == f.helper || reloads && p.pid == f.unit.control
 }
 
 func (a *App) isUpstart(f facts, p *process) bool {

@@ -88,8 +88,13 @@ func (m *mortal) Run(ctx context.Context, script string) ([]byte, error) {
 // killed has a run that takes a release over end with one of its acts.
 func (h *host) killed(acts int, id string) {
 	h.t.Helper()
+	h.killedOn(local{}, acts, id)
+}
+
+func (h *host) killedOn(on local, acts int, id string) {
+	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
-	if err := New(h.cfg, &mortal{left: acts, end: cancel}).Reload(ctx, id); ctx.Err() == nil {
+	if err := New(h.cfg, &mortal{local: on, left: acts, end: cancel}).Reload(ctx, id); ctx.Err() == nil {
 		h.t.Fatalf("it was to end in the middle: %v", err)
 	}
 }

@@ -63,6 +63,9 @@ func (w *watch) tell(f facts, v Verdict, c *Config) string {
 		}
 		return fmt.Sprintf("the new process%s ended before it served; %s still serves", w.deadName(), w.oldName())
 	case Hung:
+		if len(w.born) == 0 {
+			return fmt.Sprintf("what was to ask for it has not ended after %v", w.timeout)
+		}
 		return fmt.Sprintf("the new process%s lives and does not serve after %v", w.bornName(), w.timeout)
 	case Wrong:
 		return fmt.Sprintf("the new process runs %s, not %s", w.freshRelease(f), w.want)

@@ -9,47 +9,73 @@ import (
 	"time"
 )
 
-// What a command does after it was given up would undo the undo.
-func TestACommandThatHangsIsEndedByTheUndo(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		run  func(h *host, t *testing.T) *App // takes v2 over in vain
-	}{
-		{"and was heard of", func(h *host, t *testing.T) *App {
-			a := h.app()
-			wantCode(t, a.Reload(t.Context(), "v2"), "FD-TAKEOVER-HUNG")
-			return a
-		}},
-		{"and its answer was lost", func(h *host, t *testing.T) *App {
-			a := New(h.cfg, &lossy{ran: true})
-			wantCode(t, a.Reload(t.Context(), "v2"), "FD-TAKEOVER-HUNG")
-			return a
-		}},
-		{"and its run is no more", func(h *host, t *testing.T) *App {
-			h.killed(1, "v2")
-			return h.app()
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			h := newHost(t)
-			h.cfg.Method, h.cfg.Command = Command, []string{"sh", "-c", `echo $$ >>asks; sleep 100; kill -HUP $(cat pid)`}
-			h.cfg.Timeout = time.Second
-			h.up("v1", "")
-			h.release("v2", "")
-			h.flip("v2")
-			a := c.run(h, t)
-			h.flip("v1")
-			must(t, a.Restore(t.Context(), "v1"))
-			text, err := os.ReadFile(h.path("asks"))
-			must(t, err)
-			for _, pid := range strings.Fields(string(text)) {
-				if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
-					t.Errorf("the command still runs: %s", stat)
+// reloadingSystemd has a unit whose ExecReload is a command of the host's; it is reloading
+// for as long as that runs.
+func reloadingSystemd(t *testing.T, h *host) local {
+	t.Helper()
+	script := `#!/bin/sh
+cd ROOT
+control() { read -r c <control && read -r _ _ state _ <"/proc/$c/stat" && [ "$state" != Z ] && echo "$c"; } 2>/dev/null
+case $* in
+  *"-p MainPID --"*) echo "MainPID=$(cat pid)" ;;
+  *show*) echo LoadState=loaded; echo CanReload=yes; echo "MainPID=$(cat pid)"
+    if c=$(control); then echo "ControlPID=$c"; echo ActiveState=reloading; else echo ControlPID=0; echo ActiveState=active; fi ;;
+  *reload*) setsid sh -c "$(cat exec-reload)" </dev/null >/dev/null 2>&1 9>&- & echo $! >control ;;
+esac
+`
+	bin := t.TempDir()
+	must(t, os.WriteFile(bin+"/systemctl", []byte(strings.ReplaceAll(script, "ROOT", h.root)), 0o755))
+	must(t, os.WriteFile(h.path("exec-reload"), []byte(h.cfg.Command[2]), 0o644))
+	return local{env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+}
+
+// What asks for the takeover does so after it was given up, too, and would undo the undo.
+func TestATriggerThatHangsIsEndedByTheUndo(t *testing.T) {
+	for _, method := range []Method{Command, Systemd} {
+		for name, begin := range map[string]func(h *host, on local, t *testing.T) *App{
+			"it was heard of": func(h *host, on local, t *testing.T) *App {
+				a := New(h.cfg, on)
+				wantCode(t, a.Reload(t.Context(), "v2"), "FD-TAKEOVER-HUNG")
+				return a
+			},
+			"its answer was lost": func(h *host, on local, t *testing.T) *App {
+				a := New(h.cfg, &lossy{local: on, ran: true})
+				err := a.Reload(t.Context(), "v2")
+				wantCode(t, err, "FD-TAKEOVER-HUNG")
+				if want := "takeover: what was to ask for it has not ended after 2s (the answer to the trigger was lost: connection lost)"; err.Error() != want {
+					t.Errorf("error %q, want %q", err, want)
 				}
-			}
-			wantAlone(t, h, a, "v1")
-		})
+				return a
+			},
+			"its run is no more": func(h *host, on local, t *testing.T) *App {
+				h.killedOn(on, 1, "v2")
+				return New(h.cfg, on)
+			},
+		} {
+			t.Run(string(method)+", "+name, func(t *testing.T) {
+				t.Parallel()
+				h := newHost(t)
+				h.up("v1", "")
+				h.release("v2", "")
+				h.flip("v2")
+				h.cfg.Timeout, h.cfg.Method, h.cfg.Command = 2*time.Second, method, []string{"sh", "-c", `echo $$ >>asks; sleep 100; kill -HUP $(cat pid)`}
+				on := reloadingSystemd(t, h)
+				if method == Systemd {
+					h.cfg.Unit = "shop.service"
+				}
+				a := begin(h, on, t)
+				h.flip("v1")
+				must(t, a.Restore(t.Context(), "v1"))
+				text, err := os.ReadFile(h.path("asks"))
+				must(t, err)
+				for _, pid := range strings.Fields(string(text)) {
+					if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+						t.Errorf("it still runs: %s", stat)
+					}
+				}
+				wantAlone(t, h, a, "v1")
+			})
+		}
 	}
 }
 

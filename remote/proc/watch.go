@@ -199,7 +199,9 @@ func (w *watch) judgeOld(f facts, old, fresh []*process, at time.Duration) Verdi
 		return w.late(at, Stalled) // its workers have ended
 	case w.kind == reload && w.how.startsBeside() && at >= patience:
 		return Refused // it was started, and ended before anybody saw it
-	case !f.unit.busy() && (at >= patience || w.reloadFailed(f) && at >= afterDeath):
+	case f.unit.busy():
+		return w.late(at, Hung)
+	case at >= patience, w.reloadFailed(f) && at >= afterDeath:
 		return Ignored
 	}
 	return w.late(at, Ignored)
