@@ -1,8 +1,10 @@
 package inventory
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,8 +77,8 @@ var tableHead = regexp.MustCompile(`(?m)^\[([a-z0-9-]+)\]$`)
 
 // readSystems panics on what is not a table of presets: the file is part of the program.
 func readSystems(text string) (list []System) {
-	rows := map[string]System{}
-	if err := toml.Unmarshal([]byte(text), &rows); err != nil {
+	rows, err := readRows(text)
+	if err != nil {
 		panic(fmt.Errorf("presets.toml: %w", err))
 	}
 	for _, m := range tableHead.FindAllStringSubmatch(text, -1) {
@@ -91,6 +93,33 @@ func readSystems(text string) (list []System) {
 		list = append(list, s)
 	}
 	return list
+}
+
+// readRows fills each table from the one that it is like, but for that one's old names.
+func readRows(text string) (map[string]System, error) {
+	tables, rows := map[string]map[string]any{}, map[string]System{}
+	if err := toml.Unmarshal([]byte(text), &tables); err != nil {
+		return nil, err
+	}
+	filled := map[string]map[string]any{}
+	for name, t := range tables {
+		like, _ := t["like"].(string)
+		if tables[like] == nil && like != "" || tables[like]["like"] != nil {
+			return nil, fmt.Errorf("%s is like %s, which is no table of its own", name, like)
+		}
+		row := map[string]any{}
+		maps.Copy(row, tables[like])
+		delete(row, "aliases")
+		maps.Copy(row, t)
+		delete(row, "like")
+		filled[name] = row
+	}
+	again, err := toml.Marshal(filled)
+	if err != nil {
+		return nil, err
+	}
+	err = toml.NewDecoder(bytes.NewReader(again)).DisallowUnknownFields().Decode(&rows)
+	return rows, err
 }
 
 // system finds a preset by its name or one that it had.

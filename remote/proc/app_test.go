@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -231,5 +232,12 @@ func wantCode(t *testing.T, err error, code string) {
 	t.Helper()
 	if codeOf(err) != code {
 		t.Fatalf("error %v\ncode %q, want %q\nevidence: %q", err, codeOf(err), code, evidenceOf(err))
+	}
+}
+
+func wantLine(t *testing.T, lines []string, want string) {
+	t.Helper()
+	if !slices.Contains(lines, want) {
+		t.Errorf("evidence %q\nlacks %q", lines, want)
 	}
 }

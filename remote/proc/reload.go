@@ -19,7 +19,7 @@ func (a *App) Reload(ctx context.Context, id string) error {
 		return fmt.Errorf("reload: %w", err)
 	}
 	if s.main == nil {
-		return a.launch(ctx, id)
+		return a.bringUp(ctx, id)
 	}
 	anew := s.deaf || a.cfg.Method == Restart && a.cfg.Unit == ""
 	if !anew {

@@ -100,29 +100,37 @@ func (h *host) killedOn(on local, acts int, id string) {
 }
 
 func TestADanceOfAnEarlierRunIsGoneOnWithOrUndoneFromEachStep(t *testing.T) {
-	for acts := range len(upgrade) {
-		for _, id := range []string{"v2", "v1"} {
-			t.Run(fmt.Sprintf("%d acts, then %s", acts+1, id), func(t *testing.T) {
-				t.Parallel()
-				h := kindHost(t, "dance", func(c *Config) { c.Kind, c.Steps, c.Back = ChildTakeover, upgrade, upgradeBack })
-				h.up("v1", "")
-				h.release("v2", "")
-				h.flip("v2")
-				h.killed(acts+1, "v2")
-				time.Sleep(time.Duration(acts+1) * 300 * time.Millisecond)
-				h.cfg.Start = nil // nothing can be started over
-				a := h.app()
-				if id == "v1" {
-					h.flip("v1")
-					must(t, a.Restore(t.Context(), "v1"))
-				} else if r, err := a.Running(t.Context()); err != nil || r.Release != "v2" {
-					must(t, a.Reload(t.Context(), "v2"))
-				}
-				must(t, a.Settled(t.Context(), id))
-				if p := h.processes(); len(p) != 3 || h.version() != id {
-					t.Errorf("processes %v, version %q", p, h.version())
-				}
-			})
+	for _, k := range kinds {
+		if k.as != "dance" && k.as != "reuseport" {
+			continue
+		}
+		steps := kindHost(t, k.as, k.set).cfg.Steps
+		for acts := range len(steps) {
+			for _, id := range []string{"v2", "v1"} {
+				t.Run(fmt.Sprintf("%s, %d acts, then %s", k.as, acts+1, id), func(t *testing.T) {
+					t.Parallel()
+					h := kindHost(t, k.as, k.set)
+					h.up("v1", "")
+					h.release("v2", "")
+					h.flip("v2")
+					h.killed(acts+1, "v2")
+					time.Sleep(time.Duration(acts+1) * 300 * time.Millisecond)
+					if k.as == "dance" {
+						h.cfg.Start = nil // nothing can be started over
+					}
+					a := h.app()
+					if id == "v1" {
+						h.flip("v1")
+						must(t, a.Restore(t.Context(), "v1"))
+					} else if r, err := a.Running(t.Context()); err != nil || r.Release != "v2" {
+						must(t, a.Reload(t.Context(), "v2"))
+					}
+					must(t, a.Settled(t.Context(), id))
+					if p := h.processes(); len(p) != k.processes || h.version() != id {
+						t.Errorf("processes %v, version %q", p, h.version())
+					}
+				})
+			}
 		}
 	}
 }
@@ -212,6 +220,40 @@ func TestWhatNothingCameOfIsAskedForAgain(t *testing.T) {
 	if m.left != -1 {
 		t.Errorf("%d acts, want one", -m.left)
 	}
+	wantAlone(t, h, a, "v2")
+}
+
+func TestWhatAnEarlierRunStartsIsNotStartedTwice(t *testing.T) {
+	t.Parallel()
+	h := kindHost(t, "reuseport", func(c *Config) { c.PIDFile = "" })
+	h.cfg.Start = append([]string{"sh", "-c", `sleep 1.5; exec "$@" >>log 2>&1`, "sh"}, h.kindArgv("reuseport")...)
+	h.release("v2", "")
+	h.flip("v2")
+	h.killed(1, "v2")
+	m := &mortal{}
+	a := New(h.cfg, m)
+	must(t, a.Reload(t.Context(), "v2"))
+	time.Sleep(2 * time.Second) // a second one would be up
+	if m.left != 0 {
+		t.Errorf("%d acts, want none", -m.left)
+	}
+	wantAlone(t, h, a, "v2")
+}
+
+func TestWhatAnEarlierRunStopsIsStarted(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cfg.Method = Restart
+	h.cfg.Stop = []string{"sh", "-c", `kill $(cat pid); sleep 1.5; echo exit; exit 1`}
+	h.up("v1", "")
+	h.release("v2", "")
+	h.flip("v2")
+	h.killed(1, "v2")
+	for len(h.processes()) > 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	a := h.app()
+	must(t, a.Reload(t.Context(), "v2"))
 	wantAlone(t, h, a, "v2")
 }
 

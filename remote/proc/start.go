@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 
 	"al.essio.dev/pkg/shellescape"
@@ -26,6 +27,19 @@ func (a *App) start(ctx context.Context, id string) error {
 		return err
 	}
 	return a.launch(ctx, id)
+}
+
+// bringUp starts the app where nothing of it runs, unless another run's command is about to.
+func (a *App) bringUp(ctx context.Context, id string) error {
+	if !a.before.facts.runsCommand() {
+		return a.launch(ctx, id)
+	}
+	err := a.prove(ctx, id, start, nil)
+	var e *TakeoverError
+	if !errors.As(err, &e) || e.Verdict != Dead { // that one was to stop it, or failed
+		return err
+	}
+	return a.start(ctx, id)
 }
 
 // launch starts the app where the last account saw nothing of it.

@@ -62,7 +62,8 @@ func (a *App) askStop(ctx context.Context, f facts) error {
 // up is true while systemd runs the unit, or is about to.
 func (u unit) up() bool { return u.well() || u.busy() }
 
-// untilStopped tells what of the app is left when patience ends.
+// untilStopped tells what of the app is left when patience ends. A command that has not
+// ended by then is ended: it would stop what is started next.
 func (a *App) untilStopped(ctx context.Context, patience time.Duration) ([]*process, error) {
 	began := time.Now()
 	for {
@@ -72,7 +73,7 @@ func (a *App) untilStopped(ctx context.Context, patience time.Duration) ([]*proc
 		busy := f.unit.up() || f.commandLives()
 		switch late := time.Since(began) >= patience; {
 		case err == nil && len(left) == 0 && (late || !busy):
-			return nil, nil
+			return nil, a.end(ctx, f.stillAsking())
 		case late && err != nil:
 			return nil, lostError("stop", err)
 		case late:
@@ -82,6 +83,17 @@ func (a *App) untilStopped(ctx context.Context, patience time.Duration) ([]*proc
 			return nil, fmt.Errorf("stop: %d processes left: %w", len(left), err)
 		}
 	}
+}
+
+// stillAsking is a command of ours that has not ended, with what it started.
+func (f *facts) stillAsking() (list []*process) {
+	is := func(p *process) bool { return p.key() == f.helper }
+	for _, p := range f.all() {
+		if f.runsCommand() && p.alive() && (is(p) || f.descends(p, is)) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // servers are the living processes that serve the app: never a stranger that
@@ -124,7 +136,7 @@ func (a *App) end(ctx context.Context, list []*process) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return newError("undo", "FD-STOP", "end it by hand on the host", "pid %d does not end, not even by KILL", list[0].pid)
+	return newError("stop", "FD-STOP", "end it by hand on the host", "pid %d does not end, not even by KILL", list[0].pid)
 }
 
 func (a *App) untilGone(ctx context.Context, list []*process) (left []*process, err error) {

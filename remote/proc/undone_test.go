@@ -79,6 +79,22 @@ func TestATriggerThatHangsIsEndedByTheUndo(t *testing.T) {
 	}
 }
 
+// What a command was to stop was the app before, not the one that is started next.
+func TestAStopThatHangsIsEndedBeforeTheStart(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.cfg.Method = Restart
+	h.cfg.Stop = []string{"sh", "-c", `kill $(cat pid); sleep 5; kill $(cat pid)`}
+	h.up("v1", "")
+	h.release("v2", "")
+	h.flip("v2")
+	h.cfg.Timeout = 3 * time.Second
+	h.cfg.Settle = 6 * time.Second
+	a := h.app()
+	must(t, a.Reload(t.Context(), "v2"))
+	wantAlone(t, h, a, "v2")
+}
+
 // mute gives so many answers, and then none.
 type mute struct {
 	local
