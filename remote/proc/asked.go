@@ -105,20 +105,22 @@ func (c *Config) stood(f facts, n *note) *snapshot {
 }
 
 // isUnderWay is true when this rollout has asked for release id already, and what serves
-// since then is no other. It is not asked for once more: some systems make two apps of that.
+// since then is no other; or when another has, and its process has the socket beside the old
+// one's. It is not asked for once more: some systems make two apps of that.
 func (a *App) isUnderWay(f facts, id string) bool {
-	n := f.note
-	if n == nil || n.wish != a.wish(a.way, id) || n.since == a.vain {
+	if f.note == nil || f.note.since == a.vain {
 		return false
 	}
-	before := a.cfg.stood(f, n)
-	_, fresh := before.split(f)
-	if runs := f.allRun(fresh, id); runs == no || runs == unsure && !before.main.alive() {
-		return false
+	before := a.cfg.stood(f, f.note)
+	old, fresh := before.split(f)
+	runs := f.allRun(fresh, id)
+	ours := f.note.wish == a.wish(a.way, id) && (runs == yes || runs == unsure && before.main.alive())
+	others := a.cfg.Kind == ChildTakeover && runs == yes && len(old) > 0 && f.runs(before.main, id) == no
+	if ours || others {
+		a.remember(f, spot{}, nil)
+		a.before = before
 	}
-	a.remember(f, spot{}, nil)
-	a.before = before
-	return true
+	return ours || others
 }
 
 // recall takes note of what an earlier run of the rollout asked for on its way forward, for

@@ -25,7 +25,7 @@ func begun(t *testing.T) *host {
 		defer close(gone)
 		_ = a.Reload(ctx, "v2")
 	}()
-	for end := time.Now().Add(5 * time.Second); len(h.processes()) < 2 && time.Now().Before(end); {
+	for end := time.Now().Add(30 * time.Second); len(h.processes()) < 2 && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 	cancel()
@@ -62,6 +62,23 @@ func TestAHungProcessOfAnEarlierRunIsEndedByTheUndoOfTheNextTry(t *testing.T) {
 		t.Fatal("v2 cannot have taken over")
 	} else {
 		t.Log(err)
+	}
+	h.flip("v1")
+	must(t, a.Restore(t.Context(), "v1"))
+	wantAlone(t, h, a, "v1")
+}
+
+// Another rollout of the same release begins where one was given up: a second trigger makes
+// two apps of some systems.
+func TestAHungProcessOfAnotherRolloutIsNotJoinedByASecond(t *testing.T) {
+	t.Parallel()
+	h := begun(t)
+	h.cfg.Kind, h.cfg.Rollout = ChildTakeover, func() string { return "another" }
+	m := &mortal{}
+	a := New(h.cfg, m)
+	wantCode(t, a.Reload(t.Context(), "v2"), "FD-TAKEOVER-HUNG")
+	if m.left != 0 {
+		t.Errorf("%d acts, want none", -m.left)
 	}
 	h.flip("v1")
 	must(t, a.Restore(t.Context(), "v1"))
@@ -153,6 +170,7 @@ func TestWhatAnEarlierRunAskedForIsNotAskedForAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
+			h.cfg.Timeout = 30 * time.Second
 			c.set(&h.cfg)
 			h.up("v1", c.mode)
 			h.release("v2", c.mode)
