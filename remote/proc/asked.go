@@ -135,38 +135,3 @@ func (a *App) recall(f facts) {
 		a.danced = min(1, len(a.cfg.Steps))
 	}
 }
-
-// A ran is the command that was begun last here.
-type ran struct {
-	rollout string
-	key
-}
-
-func (f *facts) takeCommand(rest string) {
-	w := strings.Split(rest, " ")
-	if len(w) == 3 {
-		f.ran.pid, _ = strconv.Atoi(w[0])
-		f.ran.start, _ = strconv.ParseUint(w[1], 10, 64)
-		f.ran.rollout = w[2]
-	}
-}
-
-// whoRuns is the process of a command that this rollout began: its answer may have been
-// lost, or it was another run that began it.
-func (a *App) whoRuns(f facts) key {
-	if p := f.procs[f.ran.pid]; a.helper == (key{}) && f.ran.rollout == a.rollout() && p.alive() && p.key() == f.ran.key {
-		return f.ran.key
-	}
-	return a.helper
-}
-
-func commandOf(said string) (key, bool) {
-	w := strings.Fields(said)
-	if len(w) != 3 || w[0] != "pid" {
-		return key{}, false
-	}
-	var k key
-	k.pid, _ = strconv.Atoi(w[1])
-	k.start, _ = strconv.ParseUint(w[2], 10, 64)
-	return k, true
-}

@@ -244,14 +244,14 @@ func TestWhatNothingCameOfIsAskedForAgain(t *testing.T) {
 func TestWhatAnEarlierRunStartsIsNotStartedTwice(t *testing.T) {
 	t.Parallel()
 	h := kindHost(t, "reuseport", func(c *Config) { c.PIDFile = "" })
-	h.cfg.Start = append([]string{"sh", "-c", `sleep 1.5; exec "$@" >>log 2>&1`, "sh"}, h.kindArgv("reuseport")...)
+	h.cfg.Start = append([]string{"sh", "-c", `sleep 3; exec "$@" >>log 2>&1`, "sh"}, h.kindArgv("reuseport")...)
 	h.release("v2", "")
 	h.flip("v2")
 	h.killed(1, "v2")
 	m := &mortal{}
 	a := New(h.cfg, m)
 	must(t, a.Reload(t.Context(), "v2"))
-	time.Sleep(2 * time.Second) // a second one would be up
+	time.Sleep(4 * time.Second) // a second one would be up
 	if m.left != 0 {
 		t.Errorf("%d acts, want none", -m.left)
 	}

@@ -85,17 +85,6 @@ func (a *App) untilStopped(ctx context.Context, patience time.Duration) ([]*proc
 	}
 }
 
-// stillAsking is a command of ours that has not ended, with what it started.
-func (f *facts) stillAsking() (list []*process) {
-	is := func(p *process) bool { return p.key() == f.helper }
-	for _, p := range f.all() {
-		if f.runsCommand() && p.alive() && (is(p) || f.descends(p, is)) {
-			list = append(list, p)
-		}
-	}
-	return list
-}
-
 // servers are the living processes that serve the app: never a stranger that
 // happens to have its port, nor helpers that the app left behind.
 func (a *App) servers(f facts) (list []*process) {

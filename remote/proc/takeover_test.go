@@ -29,6 +29,16 @@ func TestReloadStartsWhereNothingRuns(t *testing.T) {
 	}
 }
 
+func TestAnAppIsStartedThoughNobodyCanNoteItsWords(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	must(t, os.MkdirAll(h.path(".flipdeploy/command.log"), 0o755)) // a directory: nothing can be written there
+	h.up("v1", "")
+	if h.version() != "v1" {
+		t.Errorf("version %q", h.version())
+	}
+}
+
 func TestReloadHandsOverAndBack(t *testing.T) {
 	h := newHost(t)
 	a := h.up("v1", "")

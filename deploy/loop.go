@@ -1,0 +1,178 @@
+package deploy
+
+import (
+	"fmt"
+	"time"
+)
+
+// loop starts what the planner says until nothing is left.
+func (x *run) loop() {
+	endings := make(chan struct {
+		host string
+		ending
+	})
+	retry := time.NewTicker(x.Timing.Blocked)
+	defer retry.Stop()
+	asked := false
+	for {
+		d := Next(x.view())
+		if d.Over {
+			return
+		}
+		if d.Turn {
+			x.turn()
+			continue
+		}
+		for _, h := range d.Start {
+			held := x.begin(h)
+			go func() {
+				endings <- struct {
+					host string
+					ending
+				}{h, x.live(h, held)}
+			}()
+		}
+		if len(d.Start) == 0 && x.full() {
+			if asked { // who was refused may leave now that others return
+				x.open()
+			}
+			x.unblock()
+			asked = !asked
+			continue
+		}
+		select {
+		case <-x.gate.woken():
+		case e := <-endings:
+			x.ended(e.host, e.ending)
+		case <-retry.C:
+			x.unblock()
+		}
+	}
+}
+
+// live leads one host its way. Its goroutine ends with the ending that loop awaits.
+func (x *run) live(host string, held bool) ending {
+	l := &life{run: x, host: x.Hosts[host], held: held, plan: x.planned(host), lbs: x.Carries[host]}
+	switch {
+	case x.Direction == AsIs:
+		return l.asIs(x.ctx)
+	case l.plan.InPlace && x.turned():
+		return l.inPlace(x.ctx, true)
+	case x.turned():
+		return l.back(x.ctx)
+	}
+	if kept := x.before(l); kept != nil {
+		return *kept
+	}
+	if l.plan.InPlace {
+		return l.inPlace(x.ctx, false)
+	}
+	return l.forward(x.ctx)
+}
+
+func (x *run) view() View {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	late := time.Since(x.moved) > x.Timing.Progress
+	if late && x.pause == nil {
+		x.pause = errProgress
+	}
+	select {
+	case <-x.Paused:
+		x.pause = errPaused
+	default:
+	}
+	hosts := append([]HostView(nil), x.hosts...)
+	for host, returns := range x.gate.parkedHosts() {
+		hosts[x.at[host]].Returns = returns
+	}
+	return View{
+		Hosts: hosts, Direction: x.dir, Waves: x.gate != nil,
+		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
+		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
+	}
+}
+
+// begin marks a host as in hand; held tells that it was out and ours already.
+func (x *run) begin(host string) (held bool) {
+	x.with(host, func(v *HostView) { v.Busy, held = true, v.Phase == Failed })
+	return held
+}
+
+// ended takes in what became of a host.
+func (x *run) ended(host string, e ending) {
+	if e.phase == LeftOut && e.err != nil {
+		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("left out: %v", e.err))
+	}
+	if e.phase == Done || e.phase == RolledBack {
+		x.emitPhase(host, e.phase)
+	}
+	x.with(host, func(v *HostView) { x.take(v, e) })
+	switch {
+	case e.blocked && x.tell(host, or(refusal(e.err), CodeOf(e.err))):
+		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("waiting: %v", e.err))
+	case !e.blocked && (e.pause || e.phase == Stuck || e.phase == Unknown):
+		x.fail(host, e.err)
+	}
+}
+
+// take enters an ending into the view.
+func (x *run) take(v *HostView, e ending) {
+	v.Busy, v.Phase, v.Changed, v.Blocked, v.Loose = false, e.phase, e.changed, e.blocked, e.loose
+	v.Failed = v.Failed || e.failed
+	v.Tried = v.Tried || e.tried
+	if e.runs != "" {
+		v.Release = e.runs
+	}
+	if e.err != nil && !e.blocked {
+		x.errs[v.Name] = e.err
+	}
+	if e.pause && x.pause == nil {
+		x.pause = e.err
+	}
+	if !e.blocked {
+		x.moved = time.Now()
+	}
+}
+
+// tell is true when the reason for which a host waits is a new one.
+func (x *run) tell(host, reason string) bool {
+	was := x.told[host]
+	x.told[host] = reason
+	return was != reason
+}
+
+func (x *run) unblock() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.hosts {
+		x.hosts[i].Blocked = false
+	}
+}
+
+// turn: from here on every changed host goes back to what it ran before. Whoever goes
+// on with the work reads it in the journal; where that was lost, in the failures.
+func (x *run) turn() {
+	x.mu.Lock()
+	x.dir = Back
+	x.mu.Unlock()
+	x.note(Record{Kind: "turn", Outcome: OutcomeRolledBack})
+	to := x.Plan.Previous
+	if to == "" {
+		to = name("")
+	}
+	x.emit(Event{Kind: KindPlan, Detail: "rolling back to " + to})
+}
+
+func (x *run) turned() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.dir == Back
+}
+
+// leaving: hosts that were not changed yet should not be any more.
+func (x *run) leaving() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.stop.Err() != nil || x.pause != nil || x.dir != x.Direction
+}
