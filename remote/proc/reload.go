@@ -90,6 +90,8 @@ func (a *App) remember(f facts, s spot, err error) {
 func (a *App) steadyEnough(f facts, s spot, err error, waited time.Duration) bool {
 	var e *AmbiguousError
 	switch {
+	case f.hidden: // or it has only just begun to listen
+		return waited >= min(a.cfg.Timeout, time.Second)
 	case errors.As(err, &e):
 		return !e.passing || waited >= min(a.cfg.Timeout, 5*time.Second)
 	case len(s.draining) > 0:

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -37,6 +38,29 @@ func TestAnAppIsStartedThoughNobodyCanNoteItsWords(t *testing.T) {
 	if h.version() != "v1" {
 		t.Errorf("version %q", h.version())
 	}
+}
+
+// blurred has a first look that came between ss's two: a socket, and nobody who has it.
+type blurred struct {
+	local
+	looks int
+}
+
+func (b *blurred) Run(ctx context.Context, script string) ([]byte, error) {
+	out, err := b.local.Run(ctx, script)
+	if b.looks++; b.looks == 1 {
+		out = append([]byte("listen hidden\n"), out...)
+	}
+	return out, err
+}
+
+func TestAPortWhoseHolderIsNotSeenAtOnceIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.up("v1", "")
+	h.release("v2", "")
+	h.flip("v2")
+	must(t, New(h.cfg, &blurred{}).Reload(t.Context(), "v2"))
 }
 
 func TestReloadHandsOverAndBack(t *testing.T) {

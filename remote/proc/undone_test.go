@@ -66,15 +66,21 @@ func TestATriggerThatHangsIsEndedByTheUndo(t *testing.T) {
 				a := begin(h, on, t)
 				h.flip("v1")
 				must(t, a.Restore(t.Context(), "v1"))
-				text, err := os.ReadFile(h.path("asks"))
-				must(t, err)
-				for _, pid := range strings.Fields(string(text)) {
-					if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
-						t.Errorf("it still runs: %s", stat)
-					}
-				}
+				h.wantEnded("asks")
 				wantAlone(t, h, a, "v1")
 			})
+		}
+	}
+}
+
+// wantEnded wants none of the processes that have their number in a file to run.
+func (h *host) wantEnded(file string) {
+	h.t.Helper()
+	text, err := os.ReadFile(h.path(file))
+	must(h.t, err)
+	for _, pid := range strings.Fields(string(text)) {
+		if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+			h.t.Errorf("it still runs: %s", stat)
 		}
 	}
 }
@@ -84,14 +90,15 @@ func TestAStopThatHangsIsEndedBeforeTheStart(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	h.cfg.Method = Restart
-	h.cfg.Stop = []string{"sh", "-c", `kill $(cat pid); sleep 5; kill $(cat pid)`}
+	h.cfg.Stop = []string{"sh", "-c", `echo $$ >>stops; kill $(cat pid); sleep 100; kill $(cat pid)`}
 	h.up("v1", "")
 	h.release("v2", "")
 	h.flip("v2")
 	h.cfg.Timeout = 3 * time.Second
-	h.cfg.Settle = 6 * time.Second
 	a := h.app()
-	must(t, a.Reload(t.Context(), "v2"))
+	must(t, a.stop(t.Context()))
+	h.wantEnded("stops")
+	must(t, a.start(t.Context(), "v2"))
 	wantAlone(t, h, a, "v2")
 }
 
