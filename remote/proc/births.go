@@ -63,6 +63,6 @@ func (w *watch) mayCome(f facts) bool {
 			return true
 		}
 	}
-	blind := w.kind == start && f.helper.pid > 0 && len(w.dead) == 0 && f.command == "exit=0"
+	blind := w.kind == start && len(w.dead) == 0 && f.ended() == "0"
 	return f.unit.busy() || blind
 }

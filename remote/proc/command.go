@@ -47,7 +47,7 @@ func (f *facts) runsCommand() bool {
 			return false
 		}
 	}
-	return f.commandLives() && !strings.HasPrefix(f.command, "exit=")
+	return f.commandLives() && f.ended() == ""
 }
 
 func (f *facts) commandLives() bool {
@@ -55,11 +55,22 @@ func (f *facts) commandLives() bool {
 	return p.alive() && p.key() == f.helper
 }
 
+// ended is the code that our command ended with; "" where it has not, or nobody knows. One
+// that began before may write below what ours did.
+func (f *facts) ended() string {
+	said, is := strings.CutPrefix(f.command, "exit=")
+	code, pid, _ := strings.Cut(said, " ")
+	if !is || f.helper.pid == 0 || pid != strconv.Itoa(f.helper.pid) {
+		return ""
+	}
+	return code
+}
+
 // commandRuns is true while the command that asks for the takeover has not ended.
 func (w *watch) commandRuns(f facts) bool { return w.kind == reload && f.runsCommand() }
 
 func (w *watch) commandFailed(f facts) bool {
-	return w.kind == reload && f.helper.pid > 0 && strings.HasPrefix(f.command, "exit=") && f.command != "exit=0"
+	return w.kind == reload && f.ended() != "" && f.ended() != "0"
 }
 
 // stillAsking is a command of ours that has not ended, with what it started.

@@ -8,7 +8,7 @@ mkdir -p "${notes%/*}" 2>/dev/null
 cd "$home" || exit 1
 # What takes itself for a child by these marks would end its parent.
 unset $(env | grep -oE '^(TABLEFLIP_|LISTEN_(FD|PID)|TEMPORARY_CHILD|ENDLESS_|OVERSEER_)[A-Za-z0-9_]*=' | tr -d =)
-setsid sh -c "$argv; echo exit=\$?" </dev/null >>"$notes" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+setsid sh -c "$argv; echo exit=\$? \$\$" </dev/null >>"$notes" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 pid=$!
 s=
 { read -r s <"/proc/$pid/stat"; } 2>/dev/null # here, where nobody has waited for it

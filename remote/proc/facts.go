@@ -29,7 +29,7 @@ type facts struct {
 	helper  key   // runs our start, stop or reload command
 	note    *note // of what the app was asked for last; nil where there is none
 	ran     ran
-	command string // last line that it wrote; exit=N once it ended
+	command string // last line that commands wrote; "exit=N PID" when one ended
 }
 
 // A process is one row of /proc.

@@ -59,7 +59,7 @@ func (w *watch) tell(f facts, v Verdict, c *Config) string {
 		return fmt.Sprintf("%s still serves and no new process was seen within %v", w.oldName(), min(patience, w.timeout))
 	case Refused:
 		if w.commandFailed(f) {
-			return fmt.Sprintf("the command ended with %s; %s still serves", strings.TrimPrefix(f.command, "exit="), w.oldName())
+			return fmt.Sprintf("the command ended with %s; %s still serves", f.ended(), w.oldName())
 		}
 		return fmt.Sprintf("the new process%s ended before it served; %s still serves", w.deadName(), w.oldName())
 	case Hung:
@@ -95,8 +95,8 @@ func (w *watch) tellDead(f facts, c *Config) string {
 		return fmt.Sprintf("%s ended and nothing listens on port %d", w.oldName(), c.Port)
 	}
 	text := fmt.Sprintf("nothing listens on port %d", c.Port)
-	if f.helper.pid > 0 && strings.HasPrefix(f.command, "exit=") {
-		text += fmt.Sprintf("; the start command ended with %s", strings.TrimPrefix(f.command, "exit="))
+	if code := f.ended(); code != "" {
+		text += fmt.Sprintf("; the start command ended with %s", code)
 	}
 	return text
 }

@@ -197,8 +197,9 @@ func TestACommandIsJudgedByItsEnd(t *testing.T) {
 		{"it runs for ever", runs, 30 * time.Second, Hung},
 		{"what listens is not all yet", runs + newcome + orphan, 20 * time.Second, waiting},
 		{"it has become the app", "proc 99 1 900 S 0\nino 99 1:2\nlisten 99\n", time.Second, taken},
-		{"it failed", "command exit=1\n", time.Second, Refused},
-		{"it did nothing", "command exit=0\n", 10 * time.Second, Ignored},
+		{"it failed", "command exit=1 99\n", time.Second, Refused},
+		{"another ended", runs + "command exit=1 98\n", 20 * time.Second, waiting},
+		{"it did nothing", "command exit=0 99\n", 10 * time.Second, Ignored},
 	} {
 		w := newWatch("v2", cfg.snapshot(look(t, cfg, listens+old), spot{}), reload, 30*time.Second)
 		text := listens + old + c.text
@@ -218,7 +219,7 @@ func TestAStartCommandThatEndedWellMayHaveLeftAProcessBehind(t *testing.T) {
 	for _, c := range []struct {
 		command string
 		want    Verdict
-	}{{"exit=0", waiting}, {"exit=1", Dead}} {
+	}{{"exit=0 99", waiting}, {"exit=1 99", Dead}} {
 		w := newWatch("v2", cfg.snapshot(look(t, cfg, ""), spot{}), start, 30*time.Second)
 		text := "command " + c.command + "\n"
 		f := look(t, cfg, text)
