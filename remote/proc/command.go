@@ -66,8 +66,11 @@ func (f *facts) ended() string {
 	return code
 }
 
-// commandRuns is true while the command that asks for the takeover has not ended.
-func (w *watch) commandRuns(f facts) bool { return w.kind == reload && f.runsCommand() }
+// commandRuns is true while a command that may replace more has not ended: what asks for
+// the takeover, and what starts several processes, one after the other.
+func (w *watch) commandRuns(f facts) bool {
+	return (w.kind == reload || w.kind == start && w.how.Several) && f.runsCommand()
+}
 
 func (w *watch) commandFailed(f facts) bool {
 	return w.kind == reload && f.ended() != "" && f.ended() != "0"

@@ -208,6 +208,18 @@ func TestAnOldProcessThatMissedItsEndIsMadeGoodByARestart(t *testing.T) {
 	}
 }
 
+// As pm2's restart does, whose words come before its deeds.
+func TestAStartOfSeveralIsOverWhenItsCommandIs(t *testing.T) {
+	t.Parallel()
+	h := kindHost(t, "reuseport", func(c *Config) {
+		c.PIDFile, c.Kind, c.Several, c.Method, c.Settle = "", ReplaceAll, true, Restart, 3*time.Second
+	})
+	h.cfg.Start[2] = `("$@" >>log 2>&1 & echo $! >first); sleep 2; kill $(cat first); ("$@" >>log 2>&1 &); sleep 1`
+	a := h.up("v1", "")
+	must(t, a.Settled(t.Context(), "v1"))
+	wantAlone(t, h, a, "v1")
+}
+
 func TestAWedgedAppIsRestartedByTheUndo(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
