@@ -10,13 +10,21 @@ import (
 // the balancers' own counters. It ends early, without a fault, when the run
 // stops or turns.
 func (l *life) bake(ctx context.Context) error {
-	if l.run.Plan.Bake <= 0 {
+	t := l.trial()
+	if l.run.Plan.Bake <= 0 && !t.asked {
 		return nil
 	}
 	l.phase(Baking, l.run.Plan.Bake.String())
-	before := l.counters(ctx)
-	end := time.Now().Add(l.run.Plan.Bake)
-	for time.Now().Before(end) {
+	t.before = l.count(ctx)
+	if err := l.stays(ctx, l.run.Plan.Bake); err != nil {
+		return err
+	}
+	return t.judge(ctx)
+}
+
+// stays returns once the host has stayed well for that long.
+func (l *life) stays(ctx context.Context, long time.Duration) error {
+	for end := time.Now().Add(long); time.Now().Before(end); {
 		if err := l.stillWell(ctx); err != nil {
 			return err
 		}
@@ -28,10 +36,7 @@ func (l *life) bake(ctx context.Context) error {
 			return errStopped
 		}
 	}
-	if err := l.stillWell(ctx); err != nil {
-		return err
-	}
-	return l.judge(before, l.counters(ctx))
+	return l.stillWell(ctx)
 }
 
 func (l *life) stillWell(ctx context.Context) error {
@@ -70,36 +75,18 @@ func (l *life) wellStill(ctx context.Context) error {
 	return l.withLog(ctx, fault(l.host.Name(), Readying, err))
 }
 
-// counters are kept a balancer; one that cannot be asked has none.
-func (l *life) counters(ctx context.Context) map[string]Counters {
-	m := make(map[string]Counters)
-	for _, b := range l.lbs {
-		if c, err := b.Counters(ctx, l.host.Name()); err == nil {
-			m[b.Name()] = c
-		}
-	}
-	return m
-}
-
-// judge looks at what only a bad host shows: failed checks and failed
-// connections. Errors that the app answers need a comparison with other hosts.
-func (l *life) judge(before, after map[string]Counters) error {
-	for lb, a := range after {
-		b, ok := before[lb]
-		if !ok || a.Generation != b.Generation {
-			continue
-		}
-		if d := a.ChecksDown - b.ChecksDown; d > 0 {
-			return l.bakeFault(lb, fmt.Errorf("%s's own checks took it down %d times during bake", lb, d))
-		}
-		if d := a.Connect - b.Connect; d >= 3 {
-			return l.bakeFault(lb, fmt.Errorf("%d connections from %s failed during bake", d, lb))
-		}
+// hard looks at what only a bad host shows.
+func (l *life) hard(lb string, host, old Counters) error {
+	switch {
+	case host.ChecksDown > 0:
+		return l.bakeFault(fmt.Errorf("%s's own checks took it down %d times during bake", lb, host.ChecksDown))
+	case host.Connect >= leastErrors && old.Connect == 0:
+		return l.bakeFault(fmt.Errorf("%d connections from %s failed during bake", host.Connect, lb))
 	}
 	return nil
 }
 
-func (l *life) bakeFault(lb string, err error) error {
+func (l *life) bakeFault(err error) error {
 	return &Fault{Host: l.host.Name(), Phase: Baking, Code_: "FD-BAKE", Err: err,
 		Hint_: "look at the app's log on the host: it passed its health check and did not stay well"}
 }

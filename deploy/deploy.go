@@ -73,18 +73,8 @@ type Balancer interface {
 	Ready(ctx context.Context, host string, say func(string)) error
 	// GiveBack puts a claimed host that was not changed back as it was found, at once.
 	GiveBack(ctx context.Context, host string) error
-	// Counters are the balancer's own, since its start.
-	Counters(ctx context.Context, host string) (Counters, error)
-}
-
-// Counters are what a balancer counted for one host; they only grow, except
-// when the balancer restarts.
-type Counters struct {
-	Generation string // changes when the balancer restarted and counts anew
-	Errors5xx  int64
-	Connect    int64 // connections that failed
-	Retries    int64 // requests tried again, redispatched ones included
-	ChecksDown int64 // times the balancer's own checks took it down
+	// Counters are the balancer's own for each of hosts, since its start.
+	Counters(ctx context.Context, hosts []string) (map[string]Counters, error)
 }
 
 // A Running is what serves on a host now, proven from the process itself.

@@ -16,6 +16,7 @@ type life struct {
 	held     bool      // an earlier run left it out
 	changed  bool      // flipped to another release and not undone
 	runs     string    // the release that was last proven to run
+	verdict  string    // of the judge
 	readied  bool      // putting it back was begun: some balancers may send requests again
 	restored bool      // its undo got as far as the old release, proven
 	clock    *clock    // of the work in hand
@@ -31,6 +32,7 @@ type ending struct {
 	failed  bool
 	blocked bool // no capacity now; try again
 	pause   bool // the run has to stop here though the host is well
+	doubt   bool // since too little was seen of it
 	tried   bool
 	loose   bool // a balancer that was lost may have it out
 	err     error
@@ -66,9 +68,18 @@ func (l *life) forward(ctx context.Context) ending {
 	if err := l.bake(ctx); err != nil {
 		return l.failedBake(err)
 	}
-	l.phase(Done, RevisionOf(l.plan.To))
-	l.outcome(ctx, Done, l.plan.To, "")
+	l.done(ctx)
 	return ending{phase: Done, runs: l.plan.To, changed: l.changed}
+}
+
+// done tells and keeps that the host is, and what the judge said of it.
+func (l *life) done(ctx context.Context) {
+	said := RevisionOf(l.plan.To)
+	if l.verdict != "" {
+		said += "; " + l.verdict
+	}
+	l.phase(Done, said)
+	l.outcome(ctx, Done, l.plan.To, l.verdict)
 }
 
 // changedBefore tells that an earlier run got as far as the takeover: it is not asked
@@ -232,6 +243,10 @@ func (l *life) takenOver(ctx context.Context, err error) ending {
 func (l *life) failedBake(err error) ending {
 	if l.run.hard() || errors.Is(err, errTurned) || errors.Is(err, errStopped) {
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed}
+	}
+	if CodeOf(err) == codeDoubt {
+		l.done(l.run.ctx)
+		return ending{phase: Done, runs: l.plan.To, changed: l.changed, pause: true, doubt: true, err: err}
 	}
 	l.failure(l.run.ctx, err)
 	if l.run.Plan.NoUndo {

@@ -87,7 +87,7 @@ func (x *run) view() View {
 		hosts[x.at[host]].Returns = returns
 	}
 	return View{
-		Hosts: hosts, Direction: x.dir, Waves: x.gate != nil,
+		Hosts: hosts, Direction: x.dir, Waves: x.gate != nil, Judged: x.Plan.Judge != nil,
 		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
 		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
 	}
@@ -118,7 +118,7 @@ func (x *run) ended(host string, e ending) {
 
 // take enters an ending into the view.
 func (x *run) take(v *HostView, e ending) {
-	v.Busy, v.Phase, v.Changed, v.Blocked, v.Loose = false, e.phase, e.changed, e.blocked, e.loose
+	v.Busy, v.Phase, v.Changed, v.Blocked, v.Loose, v.Doubt = false, e.phase, e.changed, e.blocked, e.loose, e.doubt
 	v.Failed = v.Failed || e.failed
 	v.Tried = v.Tried || e.tried
 	if e.runs != "" {

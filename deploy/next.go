@@ -29,6 +29,7 @@ type HostView struct {
 	Tried   bool   // an undo was tried: there is no second one
 	Skipped bool   // could not be reached before the start: nothing was done to it
 	InPlace bool   // was out before us: changed, proven, and left out
+	Doubt   bool   // it is well, and too little was seen of it
 	Loose   bool   // a balancer that was lost may have it out
 	Amid    bool   // an earlier run died in its takeover: a process that hangs may still take over
 	Release string // what it is known to run
@@ -43,6 +44,7 @@ type View struct {
 	Canary    int
 	MaxFail   int
 	OnFailure Failure
+	Judged    bool // who waits for the canaries waits for the judge, too
 	Waves     bool // hosts that return and hosts that leave share a change
 
 	cameBack bool // all of the wave, as whole says
@@ -144,7 +146,7 @@ func (v View) canariesOnly(todo []*HostView) []*HostView {
 	left := v.Canary
 	for i := range v.Hosts {
 		h := &v.Hosts[i]
-		if h.Changes && (h.Phase == Done || v.passed(h)) {
+		if h.Changes && (h.Phase == Done || !v.Judged && v.passed(h)) {
 			left--
 		}
 	}
@@ -153,7 +155,7 @@ func (v View) canariesOnly(todo []*HostView) []*HostView {
 	}
 	for i := range v.Hosts {
 		h := &v.Hosts[i]
-		if h.Busy && !v.passed(h) {
+		if h.Busy && (v.Judged || !v.passed(h)) {
 			left--
 		}
 	}

@@ -23,7 +23,7 @@ func outcomeOf(hosts []HostView, dir, began Direction, stopped, paused bool) Out
 		if h.Changes {
 			changes++
 		}
-		if h.Failed {
+		if h.Failed || h.Doubt {
 			failures++
 		}
 	}

@@ -53,6 +53,7 @@ type Plan struct {
 	OnDrain    DrainTimeout  `json:"on_drain_timeout,omitempty"`
 	NoUndo     bool          `json:"no_undo,omitempty"`
 	Bake       time.Duration `json:"bake"`
+	Judge      *Judge        `json:"judge,omitempty"`
 	Hosts      []PlannedHost `json:"hosts"` // in the order in which they change
 }
 
@@ -106,6 +107,7 @@ type Wish struct {
 	OnFailure                             Failure
 	NoUndo                                bool
 	Bake                                  time.Duration
+	Judge                                 *Judge
 	OnDrain                               DrainTimeout
 	Downtime                              bool // nobody has to serve; one host at a time
 }
@@ -155,7 +157,7 @@ func (p Plan) Resolve(w Wish) Plan {
 	if w.Downtime {
 		p.Parallel, p.MinServing = 1, 0
 	}
-	p.OnFailure, p.NoUndo, p.Bake, p.OnDrain = w.OnFailure, w.NoUndo, w.Bake, w.OnDrain
+	p.OnFailure, p.NoUndo, p.Bake, p.OnDrain, p.Judge = w.OnFailure, w.NoUndo, w.Bake, w.OnDrain, w.Judge
 	if p.NoUndo && p.OnFailure == FailRollback {
 		p.OnFailure = FailPause // what is not to be undone is not rolled back either
 	}

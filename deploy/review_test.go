@@ -116,11 +116,11 @@ type countsErrors struct {
 	n    atomic.Int64
 }
 
-func (b *countsErrors) Counters(ctx context.Context, host string) (Counters, error) {
-	if host != b.host {
-		return Counters{}, nil
+func (b *countsErrors) Counters(_ context.Context, hosts []string) (map[string]Counters, error) {
+	if hosts[0] != b.host {
+		return map[string]Counters{}, nil
 	}
-	return Counters{Connect: b.n.Add(3)}, nil
+	return map[string]Counters{b.host: {Connect: b.n.Add(3)}}, nil
 }
 
 func TestABakeThatFailedWithoutUndoIsNoSuccess(t *testing.T) {
@@ -424,11 +424,11 @@ func (b *budgetFirst) Claim(ctx context.Context, host string, budget Budget) err
 	return b.simSwapper.Claim(ctx, host, budget)
 }
 
-func (b *budgetFirst) Counters(_ context.Context, host string) (Counters, error) {
-	if host != b.bad {
-		return Counters{}, nil
+func (b *budgetFirst) Counters(_ context.Context, hosts []string) (map[string]Counters, error) {
+	if hosts[0] != b.bad {
+		return map[string]Counters{}, nil
 	}
-	return Counters{Connect: b.n.Add(3)}, nil
+	return map[string]Counters{b.bad: {Connect: b.n.Add(3)}}, nil
 }
 
 func TestAWaveThatFailsInBakeLeavesWhenTheNextReturns(t *testing.T) {

@@ -342,6 +342,12 @@ func (lb *simLB) GiveBack(ctx context.Context, host string) error {
 	})
 }
 
-func (lb *simLB) Counters(ctx context.Context, host string) (c Counters, err error) {
-	return c, lb.do(ctx, "counters", host, time.Millisecond, func() error { return nil })
+func (lb *simLB) Counters(ctx context.Context, hosts []string) (m map[string]Counters, err error) {
+	return m, lb.do(ctx, "counters", hosts[0], time.Millisecond, func() error {
+		m = make(map[string]Counters, len(hosts))
+		for _, h := range hosts {
+			m[h] = Counters{Generation: fmt.Sprint(lb.lives)}
+		}
+		return nil
+	})
 }

@@ -74,20 +74,13 @@ func (h *HAProxy) Seats(ctx context.Context) (map[string]Seat, error) {
 	return seats, nil
 }
 
-// Counters are what HAProxy counted for host since its start.
-func (h *HAProxy) Counters(ctx context.Context, host string) (Counters, error) {
+// Counters are what HAProxy counted for each of hosts that it knows, since its start.
+func (h *HAProxy) Counters(ctx context.Context, hosts []string) (map[string]Counters, error) {
 	s, err := h.look(ctx, "")
 	if err != nil {
-		return Counters{}, err
+		return nil, err
 	}
-	c := Counters{Generation: s.gen.String()}
-	for _, v := range s.of(host) {
-		c.Errors5xx += v.errors5xx
-		c.Connect += v.connect
-		c.Retries += v.retries
-		c.ChecksDown += v.checksDown
-	}
-	return c, nil
+	return s.counters(hosts), nil
 }
 
 // look reads the balancer's state in one connection; with a host, its requests in

@@ -46,10 +46,7 @@ type server struct {
 	scur, qcur   int
 	stot         int64
 	cookie, mode string
-	errors5xx    int64
-	connect      int64
-	retries      int64
-	checksDown   int64
+	counts       Counters
 	host         string // whose it is; "" for none of ours
 	listed       bool   // its pool is one of ours
 }

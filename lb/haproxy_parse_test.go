@@ -153,10 +153,10 @@ func drawn(t *rapid.T) (*snapshot, string) {
 		op, weight := rapid.SampledFrom([]int{2, 2, 2, 1, 0, 3}).Draw(t, "op"), rapid.SampledFrom([]int{1, 1, 100, 0}).Draw(t, "weight")
 		bck := rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "bck")
 		fmt.Fprintf(&state, "1 %s %d s%d 10.0.0.%d %d %d %d 0 6 0 - %d\n", pool, i, i, host, op, admin, weight, port)
-		fmt.Fprintf(&stat, "%s,s%d,0,0,0,0,0,0,UP,%d,%d,0,,2,,,0,2,3,,,http\n", pool, i, 1-bck, bck)
+		fmt.Fprintf(&stat, "%s,s%d,0,0,0,0,0,0,UP,%d,%d,0,,2,,,0,0,0,0,0,0,0,2,3,,,http\n", pool, i, 1-bck, bck)
 	}
 	text := "Pid: 7\nStart_time_sec: 9\n\n1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_check_health srv_check_state srv_agent_state srv_fqdn srv_port\n" +
-		state.String() + "\n# pxname,svname,qcur,scur,stot,econ,wretr,wredis,status,act,bck,chkdown,tracked,type,check_status,check_code,hrsp_5xx,check_rise,check_fall,addr,cookie,mode\n" + stat.String() + "\n"
+		state.String() + "\n# pxname,svname,qcur,scur,stot,econ,wretr,wredis,status,act,bck,chkdown,tracked,type,check_status,check_code,hrsp_5xx,hrsp_1xx,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_other,eresp,check_rise,check_fall,addr,cookie,mode\n" + stat.String() + "\n"
 	s, err := parseBatch(text)
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)

@@ -110,6 +110,22 @@ func (s *snapshot) find(key string) *server {
 	return nil
 }
 
+// counters are those of each of hosts that has a server, all of its servers together.
+func (s *snapshot) counters(hosts []string) map[string]Counters {
+	all := make(map[string]Counters, len(hosts))
+	for _, v := range s.servers {
+		if v.listed && slices.Contains(hosts, v.host) {
+			all[v.host] = all[v.host].plus(v.counts, s.gen)
+		}
+	}
+	return all
+}
+
+func (c Counters) plus(d Counters, g generation) Counters {
+	return Counters{g.String(), c.Requests + d.Requests, c.Errors5xx + d.Errors5xx, c.Broken + d.Broken,
+		c.Connect + d.Connect, c.Retries + d.Retries, c.ChecksDown + d.ChecksDown}
+}
+
 var worst = []State{StateAbsent, StateReady, StateDown, StateDrain, StateMaint}
 
 // seat is host's place over all its servers. A backup server does not count as

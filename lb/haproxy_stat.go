@@ -75,6 +75,16 @@ func (r *row) count(name string) int64 {
 	return n
 }
 
+// counters: a pool in mode tcp counts no answers, and req_tot is none of a server's.
+func (r *row) counters() Counters {
+	c := Counters{Errors5xx: r.count("hrsp_5xx"), Broken: r.count("eresp"), Connect: r.count("econ"),
+		Retries: r.count("wretr") + r.count("wredis"), ChecksDown: r.count("chkdown")}
+	for _, class := range []string{"1xx", "2xx", "3xx", "4xx", "5xx", "other"} {
+		c.Requests += r.count("hrsp_" + class)
+	}
+	return c
+}
+
 func (r *row) stat() statRow {
 	v := statRow{kind: r.text("type")}
 	v.pool, v.name, v.status, v.tracked = r.text("pxname"), r.text("svname"), r.text("status"), r.text("tracked")
@@ -82,8 +92,7 @@ func (r *row) stat() statRow {
 	v.scur, v.qcur, v.stot = r.number("scur"), r.number("qcur"), r.count("stot")
 	v.rise, v.fall = r.number("check_rise"), r.number("check_fall")
 	v.checkStatus, v.checkCode = r.text("check_status"), r.text("check_code")
-	v.errors5xx, v.connect, v.checksDown = r.count("hrsp_5xx"), r.count("econ"), r.count("chkdown")
-	v.retries = r.count("wretr") + r.count("wredis")
+	v.counts = r.counters()
 	// These are shown to level operator and above, and not by every version.
 	v.lastCheck, v.at = r.cells["last_chk"], r.cells["addr"]
 	v.cookie, v.mode = r.cells["cookie"], r.cells["mode"]

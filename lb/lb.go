@@ -48,7 +48,9 @@ const (
 // when the balancer restarts.
 type Counters struct {
 	Generation string // changes when the balancer restarted and counts anew
+	Requests   int64  // that were answered; 0 where the balancer does not count them
 	Errors5xx  int64
+	Broken     int64 // answers that were none, or only half of one
 	Connect    int64 // connections that failed
 	Retries    int64 // requests tried again, redispatched ones included
 	ChecksDown int64 // times the balancer's own checks took it down

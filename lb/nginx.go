@@ -51,9 +51,8 @@ type Nginx struct {
 	ask     []string            // names to be resolved
 	facts   nginxFacts
 	left    map[string]nginxLeft
-	before  *nginxLook        // the last look that was understood
-	logAt   string            // end of the error log when it was last read
-	failed  map[string]int64  // host → requests that failed, from the error log
+	before  *nginxLook // the last look that was understood
+	logged  nginxLogged
 	live    map[string]string // path → sha256 without marks, of what nginx runs
 }
 
@@ -77,7 +76,7 @@ func NewNginx(cfg NginxConfig, read Runner) *Nginx {
 	if cfg.Rollout == "" {
 		cfg.Rollout = "hand"
 	}
-	n := &Nginx{cfg: cfg, read: read, rollout: cfg.Rollout, texts: map[string]string{}, left: map[string]nginxLeft{}, failed: map[string]int64{}, turn: make(chan struct{}, 1)}
+	n := &Nginx{cfg: cfg, read: read, rollout: cfg.Rollout, texts: map[string]string{}, left: map[string]nginxLeft{}, logged: nginxLogged{at: map[string]string{}, counts: map[string]Counters{}}, turn: make(chan struct{}, 1)}
 	n.addrs, n.bad = checkedNginx(cfg)
 	return n
 }
@@ -110,39 +109,15 @@ func (n *Nginx) Seats(ctx context.Context) (map[string]Seat, error) {
 	return seats, nil
 }
 
-// Counters are what nginx wrote into its error log about host since this driver's first
-// look, over all reloads; open-source nginx counts nothing itself, and a status is no
-// error to it. A log that may not be read counts nothing.
-func (n *Nginx) Counters(ctx context.Context, host string) (Counters, error) {
-	n.mu.Lock()
-	from := n.logAt
-	n.mu.Unlock()
-	s, err := n.look(ctx, lookErrors)
-	if err != nil {
-		return Counters{}, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.logAt == from { // else another has counted the same lines
-		n.logAt = s.log
-		for addr, more := range s.errors {
-			if hp, err := parseHostPort(addr); err == nil {
-				n.failed[n.addrs[hp]] += more
-			}
-		}
-	}
-	return Counters{Generation: s.master, Connect: n.failed[host]}, nil
-}
-
 // What a look asks beside files and workers.
 type lookFor int
 
 const (
-	lookFiles  lookFor = iota
-	lookErrors         // new lines of the error log
-	lookSocks          // connections to hosts
-	lookLong           // connections, in freePolls polls
-	lookAll            // connections, and probes
+	lookFiles lookFor = iota
+	lookLogs          // new lines of the logs
+	lookSocks         // connections to hosts
+	lookLong          // connections, in freePolls polls
+	lookAll           // connections, and probes
 )
 
 // rounds of one look: what a text needs is found in it only once it is here.

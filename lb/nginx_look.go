@@ -29,8 +29,10 @@ type nginxLook struct {
 	polls              int
 	hidden             bool // connections are those of the workers' user
 	probes             map[string]string
-	log                string           // where the error log ends: size and inode
-	errors             map[string]int64 // address → requests that failed since the last look
+	log                string            // where the error log ends: size and inode
+	read               map[string]string // access log → how far it was read: size and inode
+	answers, fives     map[string]int64  // address → lines of access logs about it, and those of 5xx
+	errors             map[string]int64  // address → requests that failed since the last look
 }
 
 // A nginxWorker is one worker process.
@@ -62,7 +64,8 @@ const ticksPerSecond = 100
 // the file changed in between.
 func parseLook(out string) (*nginxLook, error) {
 	l := &nginxLook{files: map[string]*lookedFile{}, globs: map[string][]string{}, texts: map[string]string{},
-		names: map[string][]string{}, probes: map[string]string{}, errors: map[string]int64{}}
+		names: map[string][]string{}, probes: map[string]string{}, errors: map[string]int64{},
+		read: map[string]string{}, answers: map[string]int64{}, fives: map[string]int64{}}
 	glob, sawEnd := "", false
 	for out != "" {
 		line, rest, ok := strings.Cut(out, "\n")
@@ -140,6 +143,11 @@ func (l *nginxLook) line(word, arg string) (err error) {
 		l.log = arg
 	case "errors":
 		l.errors[w[1]] = int64(seconds(w[0]))
+	case "read":
+		l.read[w[2]] = w[0] + " " + w[1]
+	case "access":
+		l.answers[w[2]] += int64(seconds(w[0]))
+		l.fives[w[2]] += int64(seconds(w[1]))
 	case "same":
 		l.same = true
 	case "polls":

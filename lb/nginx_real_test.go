@@ -335,7 +335,7 @@ func TestNginxCountersComeFromTheErrorLogAndOutliveReloads(t *testing.T) {
 	t.Parallel()
 	g, d, b := startNginx(t, 2, "")
 	ctx := lbtest.Within(t, 20*time.Second)
-	first, err := d.Counters(ctx, "web1")
+	first, err := counted(ctx, d, "web1")
 	must(t, err)
 	b["web1"].Kill()
 	for range 4 {
@@ -347,15 +347,15 @@ func TestNginxCountersComeFromTheErrorLogAndOutliveReloads(t *testing.T) {
 	must(t, err)
 	_, err = lbtest.Get(g.Addr, "/", "")
 	must(t, err)
-	now, err := d.Counters(ctx, "web1")
+	now, err := counted(ctx, d, "web1")
 	must(t, err)
 	if first.Connect != 0 || now.Connect < 2 || now.Generation != first.Generation || now.Generation == "" {
 		t.Errorf("before %+v, now %+v", first, now)
 	}
-	if other, err := d.Counters(ctx, "web2"); err != nil || other.Connect != 0 {
+	if other, err := counted(ctx, d, "web2"); err != nil || other.Connect != 0 {
 		t.Errorf("web2: %+v, %v", other, err)
 	}
-	if again, err := d.Counters(ctx, "web1"); err != nil || again != now {
+	if again, err := counted(ctx, d, "web1"); err != nil || again != now {
 		t.Errorf("asked again: %+v, %v", again, err)
 	}
 }

@@ -92,7 +92,7 @@ func (n *Nginx) lookScript(what lookFor) (script string, before *nginxLook) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	vars := []string{"FD_MORE", strings.Join(n.more, "\n"), "FD_NAMES", strings.Join(n.ask, " "), "FD_KNOWN", n.known(),
-		"FD_FACTS", flag(n.conf == nil), "FD_PID", "", "FD_PORTS", "", "FD_PROBES", "", "FD_LOG", "", "FD_SAME", ""}
+		"FD_FACTS", flag(n.conf == nil), "FD_PID", "", "FD_PORTS", "", "FD_PROBES", "", "FD_LOG", "", "FD_ACCESS", "", "FD_SAME", ""}
 	body := nginxLookSh
 	if n.before != nil {
 		if paths, sums := n.before.comparable(); sums != "" {
@@ -103,8 +103,8 @@ func (n *Nginx) lookScript(what lookFor) (script string, before *nginxLook) {
 		vars = append(vars, "FD_PID", n.pidFile())
 		switch what {
 		case lookFiles:
-		case lookErrors:
-			vars = append(vars, "FD_LOG", n.errorLog(), "FD_LOGAT", n.logAt)
+		case lookLogs:
+			vars = append(vars, "FD_LOG", n.errorLog(), "FD_LOGAT", n.logged.at[""], "FD_ACCESS", n.accessLogs())
 		case lookSocks:
 			vars = append(vars, "FD_PORTS", n.ports())
 		case lookLong:

@@ -21,7 +21,7 @@ type driver interface {
 	Hold(ctx context.Context, act lb.Runner, host string) (again bool, err error)
 	Ready(ctx context.Context, act lb.Runner, host string, say func(string)) error
 	GiveBack(ctx context.Context, act lb.Runner, host string) error
-	Counters(ctx context.Context, host string) (lb.Counters, error)
+	Counters(ctx context.Context, hosts []string) (map[string]lb.Counters, error)
 }
 
 // A balancer joins a driver with the state kept beside it: every act is fenced
@@ -142,7 +142,11 @@ func (b *balancer) GiveBack(ctx context.Context, host string) error {
 	return b.driver.GiveBack(ctx, b.owned(host), host)
 }
 
-func (b *balancer) Counters(ctx context.Context, host string) (deploy.Counters, error) {
-	c, err := b.driver.Counters(ctx, host)
-	return deploy.Counters(c), err
+func (b *balancer) Counters(ctx context.Context, hosts []string) (map[string]deploy.Counters, error) {
+	counted, err := b.driver.Counters(ctx, hosts)
+	all := make(map[string]deploy.Counters, len(counted))
+	for host, c := range counted {
+		all[host] = deploy.Counters(c)
+	}
+	return all, err
 }

@@ -22,7 +22,7 @@ type Driver interface {
 	Hold(ctx context.Context, act lb.Runner, host string) (again bool, err error)
 	Ready(ctx context.Context, act lb.Runner, host string, say func(string)) error
 	GiveBack(ctx context.Context, act lb.Runner, host string) error
-	Counters(ctx context.Context, host string) (lb.Counters, error)
+	Counters(ctx context.Context, hosts []string) (map[string]lb.Counters, error)
 }
 
 // A Rig is a running balancer with its hosts: web1, web2, … all in rotation.

@@ -1,7 +1,8 @@
 # Prints what nginx reads, who its workers are and what connections they hold. Wants
 # FD_MORE (patterns to read as well), FD_KNOWN (how the sha256 of texts that are not to be sent again begin),
 # FD_NAMES (to be resolved), FD_PORTS (of hosts, hex), FD_POLLS, FD_FACTS, FD_LOG (the error log,
-# empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at), and of
+# empty: not looked at) with FD_LOGAT ("SIZE INODE" as it was when last looked at), FD_ACCESS
+# (of every access log three lines: path, "SIZE INODE" or nothing, a program for sed), and of
 # the look before: FD_GLOBS (its glob and path lines), FD_PATHS, FD_SAME (their sha256).
 
 # fd_patterns prints what the files in $1 (a line each) may include: more than they do,
@@ -151,6 +152,25 @@ fd_errors() {
 		END { for (a in n) print "errors", n[a], a }'
 }
 
+# fd_access counts the requests of each address in new lines of access logs, and those that
+# it answered with 5xx. sed leaves addresses and statuses of a line, which are lists where
+# a request was tried again.
+fd_access() {
+	printf '%s\n' "$FD_ACCESS" | while IFS= read -r fd_x && IFS= read -r fd_at && IFS= read -r fd_prog; do
+		fd_z=$(stat -L -c '%s %i' "$fd_x" 2>/dev/null) && [ -r "$fd_x" ] || continue
+		fd_from=${fd_at% *}
+		[ "${fd_z#* }" = "${fd_at#* }" ] && [ "$fd_from" -le "${fd_z% *}" ] || fd_from=0
+		[ -n "$fd_at" ] || fd_from=${fd_z% *}
+		fd_n=$((${fd_z% *} - fd_from))
+		[ "$fd_n" -le 16777216 ] || fd_n=16777216 # the rest the next time
+		printf 'read %s %s %s\n' $((fd_from + fd_n)) "${fd_z#* }" "$fd_x"
+		tail -c +$((fd_from + 1)) "$fd_x" | head -c "$fd_n" | sed -n -E "$fd_prog" | awk -F '\t' '
+			{ n = split($1, a, /, | : /); split($2, s, /, | : /)
+			for (i = 1; i <= n; i++) { all[a[i]]++; if (s[i] ~ /^5/) bad[a[i]]++ } }
+			END { for (x in all) print "access", all[x], bad[x] + 0, x }'
+	done
+}
+
 fd_look() {
 	printf '== nginx\n'
 	[ "$FD_FACTS" != 1 ] || fd_facts
@@ -168,6 +188,7 @@ fd_look() {
 		getent ahosts "$fd_n" 2>/dev/null | awk -v n="$fd_n" '!seen[$1]++ { print "name", n, $1 }'
 	done
 	[ -z "$FD_LOG" ] || fd_errors
+	[ -z "$FD_ACCESS" ] || fd_access
 	[ -z "$FD_PROBES" ] || fd_probe
 	fd_files
 	printf '== end\n'

@@ -29,7 +29,7 @@ function header(line,    n, i, o) {
 	print o
 }
 BEGIN {
-	want = " svname qcur scur stot econ wretr wredis status act bck chkdown tracked type check_status check_code hrsp_5xx last_chk check_desc check_rise check_fall addr cookie mode "
+	want = " svname qcur scur stot econ wretr wredis status act bck chkdown tracked type check_status check_code eresp hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other last_chk check_desc check_rise check_fall addr cookie mode "
 	n = split(ENVIRON["FD_CFG"], l, "\n")
 	for (i = 1; i <= n; i++) {
 		split(l[i], w, " ")
