@@ -25,8 +25,8 @@ func (c Counters) plus(d Counters, times int64) Counters {
 	return c
 }
 
-// tally: what was tried again is a failure, too, though no client saw it.
-func (c Counters) tally() Tally {
+// Tally: what was tried again is a failure, too, though no client saw it.
+func (c Counters) Tally() Tally {
 	lost := c.Broken + c.Connect + c.Retries
 	return Tally{Requests: c.Requests + lost, Errors: c.Errors5xx + lost}
 }
@@ -39,6 +39,18 @@ func since(before, after map[string]Counters, host string) (Counters, bool) {
 	d := b.plus(a, -1)
 	shrank := min(d.Requests, d.Errors5xx, d.Broken, d.Connect, d.Retries, d.ChecksDown) < 0
 	return d, was && is && a.Generation == b.Generation && !shrank
+}
+
+// Between is what a balancer counted for a host and for all others that it can say it of;
+// false where it cannot of the host.
+func Between(before, after map[string]Counters, host string, others []string) (one, all Counters, whole bool) {
+	for _, name := range others {
+		if d, whole := since(before, after, name); whole {
+			all = all.plus(d, 1)
+		}
+	}
+	one, whole = since(before, after, host)
+	return one, all, whole
 }
 
 // A count is what the balancers had counted at one moment.

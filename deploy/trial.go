@@ -99,24 +99,19 @@ const codeDoubt = "FD-JUDGE-DOUBT"
 // those on the old release still. blind are balancers that lost their counters meanwhile.
 func (t *trial) compare(ctx context.Context) (host, old Tally, blind []string, err error) {
 	after := t.count(ctx)
+	still := slices.DeleteFunc(slices.Clone(t.before.old), func(name string) bool { return !slices.Contains(after.old, name) })
 	for _, b := range t.lbs {
 		lb := b.Name()
-		h, whole := since(t.before.by[lb], after.by[lb], t.host.Name())
+		h, o, whole := Between(t.before.by[lb], after.by[lb], t.host.Name(), still)
 		if !whole {
 			blind = append(blind, lb)
 			continue
-		}
-		var o Counters
-		for _, name := range t.before.old {
-			if d, whole := since(t.before.by[lb], after.by[lb], name); whole && slices.Contains(after.old, name) {
-				o = o.plus(d, 1)
-			}
 		}
 		if err := t.hard(lb, h, o); err != nil {
 			return host, old, blind, err
 		}
 		if h.Requests+o.Requests > 0 { // else it does not count them
-			host, old = host.plus(h.tally()), old.plus(o.tally())
+			host, old = host.plus(h.Tally()), old.plus(o.Tally())
 		}
 	}
 	return host, old, blind, nil

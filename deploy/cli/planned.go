@@ -54,6 +54,9 @@ func (o rolloutOptions) wish(r inventory.Rollout) deploy.Wish {
 	w := deploy.Wish{Parallel: amount(r.Parallel), Canary: amount(r.Canary), MinServing: amount(r.MinServing),
 		MaxFail: amount(r.MaxFailures), OnFailure: deploy.Failure(r.OnFailure), NoUndo: o.noUndo, Bake: r.Bake,
 		OnDrain: deploy.DrainTimeout(r.OnDrainTimeout), Downtime: o.downtime}
+	if j := r.Judge; j.On {
+		w.Judge = &deploy.Judge{MinRequests: int64(j.MinRequests), BakeMax: j.BakeMax, PassDoubt: j.OnDoubt == "pass"}
+	}
 	if o.mode == deploy.ModeRollback { // no undo of an undo: one undo of the host, then the run pauses
 		w.OnFailure, w.Canary = deploy.FailPause, deploy.Amount{}
 	}

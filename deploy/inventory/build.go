@@ -45,7 +45,12 @@ func build(root *node, f *faults, path string) (*Inventory, error) {
 // section reads a table; one that is missing, or no table at all, has every
 // default.
 func (b *builder) section(key string) section {
-	n := b.root.kids[key]
+	n := b.root
+	for part := range strings.SplitSeq(key, ".") {
+		if n != nil {
+			n = n.kids[part]
+		}
+	}
 	if n == nil || n.kids == nil {
 		return section{faults: b.faults, key: key, n: &node{bad: n != nil}, at: b.placeOf(n)}
 	}
@@ -139,7 +144,18 @@ func (b *builder) rollout() Rollout {
 		HostDeadline:     s.dur("host_deadline", 5*time.Minute, time.Millisecond),
 		ProgressDeadline: s.dur("progress_deadline", 15*time.Minute, time.Millisecond),
 	}
+	r.Judge = b.judge()
 	return r
+}
+
+func (b *builder) judge() Judge {
+	s := b.section("rollout.judge")
+	return Judge{
+		On:          s.n.kids != nil,
+		MinRequests: s.num("min_requests", 200, 1, 1000000),
+		BakeMax:     s.dur("bake_max", 90*time.Second, 0),
+		OnDoubt:     s.word("on_doubt", "pause", "pause", "pass"),
+	}
 }
 
 func (b *builder) hooks() Hooks {

@@ -16,7 +16,8 @@ func (inv *Inventory) Recheck() error {
 	return f.err(inv.Path)
 }
 
-// A lateness is a deadline that would end what it should only bound.
+// A lateness is a number that does not go with others: a deadline that would end what
+// it should only bound.
 type lateness struct{ key, text, hint string }
 
 func (inv *Inventory) late() []lateness {
@@ -26,11 +27,14 @@ func (inv *Inventory) late() []lateness {
 		list = append(list, lateness{"health.deadline",
 			fmt.Sprintf("%s must be more than %s: %d answers, %s apart", brief(h.Deadline), brief(least), h.Rise, brief(h.Interval)), longer("health.deadline", least)})
 	}
+	if r.Judge.On && r.Canary.N == 0 {
+		list = append(list, lateness{"rollout.canary", "the judge needs a canary: at least 1", "set rollout.canary = 1, or take [rollout.judge] out"})
+	}
 	if sum := inv.hostTime(); r.HostDeadline <= sum {
 		list = append(list, lateness{"rollout.host_deadline",
-			fmt.Sprintf("%s must be more than %s: drain %s + reload %s + settle %s + health %s + lb_ready %s + bake %s",
+			fmt.Sprintf("%s must be more than %s: drain %s + reload %s + settle %s + health %s + lb_ready %s + %s",
 				brief(r.HostDeadline), brief(sum), brief(r.DrainTimeout), brief(inv.Reload.Timeout), brief(inv.Reload.Settle),
-				brief(h.Deadline), brief(r.LBReadyTimeout), brief(r.Bake)),
+				brief(h.Deadline), brief(r.LBReadyTimeout), r.longestBake()),
 			longer("rollout.host_deadline", sum)})
 	}
 	if twice := 2 * r.HostDeadline; r.ProgressDeadline <= twice {
@@ -44,7 +48,22 @@ func (inv *Inventory) late() []lateness {
 // hostTime is the longest that one host may take when nothing fails.
 func (inv *Inventory) hostTime() time.Duration {
 	r := inv.Rollout
-	return r.DrainTimeout + inv.Reload.Timeout + inv.Reload.Settle + inv.Health.Deadline + r.LBReadyTimeout + r.Bake
+	return r.DrainTimeout + inv.Reload.Timeout + inv.Reload.Settle + inv.Health.Deadline + r.LBReadyTimeout + max(r.Bake, r.Judge.most())
+}
+
+// most is how long the judge may watch a canary.
+func (j Judge) most() time.Duration {
+	if !j.On {
+		return 0
+	}
+	return j.BakeMax
+}
+
+func (r Rollout) longestBake() string {
+	if r.Judge.most() > r.Bake {
+		return "judge.bake_max " + brief(r.Judge.BakeMax)
+	}
+	return "bake " + brief(r.Bake)
 }
 
 // longer is the next full minute, or second where minutes are far too many.

@@ -49,8 +49,8 @@ func keysOf(data string) []string {
 	var keys []string
 	table := ""
 	for line := range strings.Lines(data) {
-		if strings.HasPrefix(line, "[") {
-			table = strings.Trim(strings.TrimSpace(line), "[]")
+		if strings.HasPrefix(line, "[") || strings.HasPrefix(line, "# [") {
+			table = strings.Trim(strings.TrimSpace(line), "# []")
 		}
 		if m := keyLine.FindStringSubmatch(line); m != nil {
 			keys = append(keys, table+"."+m[2])
@@ -66,7 +66,7 @@ func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ *=)`).ReplaceAllString(string(data), "$1")
+	all := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ *=|\[)`).ReplaceAllString(string(data), "$1")
 	all = strings.Replace(all, `scheme   = "http" `, `scheme   = "https"`, 1) // ca is for it alone
 	_, err = Parse([]byte(all), "example")
 	want := strings.TrimSpace(`

@@ -90,6 +90,15 @@ type Rollout struct {
 	LBReadyTimeout   time.Duration
 	HostDeadline     time.Duration
 	ProgressDeadline time.Duration
+	Judge            Judge
+}
+
+// A Judge says what has to be seen of a canary under traffic.
+type Judge struct {
+	On          bool // the inventory has one
+	MinRequests int
+	BakeMax     time.Duration
+	OnDoubt     string // pause, pass
 }
 
 // Hooks are commands of this machine, run in Dir while the lock is held; nil: none.

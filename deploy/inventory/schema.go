@@ -90,6 +90,11 @@ var schema = []spec{
 	{"rollout.host_deadline", duration, false},
 	{"rollout.progress_deadline", duration, false},
 
+	{"rollout.judge", table, false},
+	{"rollout.judge.min_requests", number, false},
+	{"rollout.judge.bake_max", duration, false},
+	{"rollout.judge.on_doubt", text, false},
+
 	{"hooks", table, false},
 	{"hooks.before", argv, false},
 	{"hooks.after", argv, false},
@@ -170,12 +175,9 @@ func plain(key string) string { return indexes.ReplaceAllString(key, "") }
 func siblings(key string) []string {
 	var names []string
 	for _, s := range schema {
-		parent, name, ok := strings.Cut(s.key, ".")
-		switch {
-		case !ok && key == "":
-			names = append(names, parent)
-		case ok && parent == key:
-			names = append(names, name)
+		i := strings.LastIndexByte(s.key, '.')
+		if parent := s.key[:max(0, i)]; parent == key {
+			names = append(names, s.key[i+1:])
 		}
 	}
 	return names

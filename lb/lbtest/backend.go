@@ -18,7 +18,8 @@ type Backend struct {
 	Served     atomic.Int64 // requests that were no health checks
 	Checks     atomic.Int64 // health checks
 	InFlight   atomic.Int64
-	Sick       atomic.Bool // /health answers 500
+	Sick       atomic.Bool  // /health answers 500
+	Fails      atomic.Int64 // every so manieth request that is no health check is answered 500; 0: none
 
 	t      testing.TB
 	mu     sync.Mutex
@@ -54,13 +55,13 @@ func (b *Backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	b.Served.Add(1)
+	n, fails := b.Served.Add(1), b.Fails.Load()
 	b.InFlight.Add(1)
 	defer b.InFlight.Add(-1)
 	if d, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
 		time.Sleep(d)
 	}
-	if r.URL.Path == "/broken" {
+	if r.URL.Path == "/broken" || fails > 0 && n%fails == 0 {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
 	fmt.Fprint(w, b.Name)
