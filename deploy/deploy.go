@@ -160,11 +160,12 @@ type Record struct {
 	Time    time.Time `json:"time"`
 	Rollout string    `json:"rollout"`
 	Epoch   int64     `json:"epoch"`
-	Kind    string    `json:"kind"` // plan, intent, outcome, end
+	Kind    string    `json:"kind"` // plan, intent, outcome, probe, end
 	Host    string    `json:"host,omitempty"`
 	Act     Phase     `json:"act,omitempty"`
 	Release string    `json:"release,omitempty"`
 	Detail  string    `json:"detail,omitempty"`
 	Plan    *Plan     `json:"plan,omitempty"`
 	Outcome Outcome   `json:"outcome,omitempty"`
+	Probe   *Probe    `json:"probe,omitempty"`
 }

@@ -93,6 +93,7 @@ type Result struct {
 	BytesSent      int64                 `json:"bytes_sent"`
 	BytesArtifact  int64                 `json:"bytes_artifact"`
 	ElapsedMS      int64                 `json:"elapsed_ms"`
+	Probe          *Probe                `json:"probe,omitempty"`
 }
 
 // A HostResult is where one host ended.

@@ -53,27 +53,26 @@ func TestFisher(t *testing.T) {
 	}
 }
 
-// The figures that the choice of 200 requests rests on: beside nine old hosts that fail
-// once in a thousand, 5 % is found almost always, 1 % in a third of all rollouts.
-func TestWhatTheTestCanFind(t *testing.T) {
+// The figures that the README has: beside nine old hosts that fail once in a thousand.
+func TestWhatTheJudgeFinds(t *testing.T) {
 	for _, c := range []struct {
 		n    int64
 		rate float64
 		want string
-	}{{50, 0.05, "0.72"}, {100, 0.05, "0.88"}, {200, 0.05, "1.00"}, {200, 0.02, "0.77"}, {200, 0.01, "0.32"}, {500, 0.01, "0.74"}, {1000, 0.005, "0.56"}} {
+	}{{50, 0.05, "0.46"}, {100, 0.05, "0.87"}, {200, 0.05, "1.00"}, {200, 0.02, "0.71"}, {200, 0.01, "0.27"}, {1000, 0.01, "0.91"}} {
 		want(t, fmt.Sprintf("%d requests at %g", c.n, c.rate), fmt.Sprintf("%.2f", power(c.n, c.rate)), c.want)
 	}
 }
 
-// power is how often a host that fails at rate stands out, beside nine times the requests
-// to old hosts that fail at 0.1 %.
+// power is how often a host that fails at rate is found.
 func power(n int64, rate float64) (p float64) {
 	chance := func(k, n int64, rate float64) float64 {
 		return math.Exp(choose(n, k) + float64(k)*math.Log(rate) + float64(n-k)*math.Log1p(-rate))
 	}
-	for k := range min(n, 60) {
-		for l := range min(9*n, int64(60)) {
-			if fisher(Tally{n, k}, Tally{9 * n, l}) < once {
+	for k := int64(leastErrors); k < min(n, 40); k++ {
+		for l := range int64(20) {
+			host, old := Tally{n, k}, Tally{9 * n, l}
+			if share(host)-share(old) >= leastExcess && fisher(host, old) < once {
 				p += chance(k, n, rate) * chance(l, 9*n, 0.001)
 			}
 		}

@@ -20,6 +20,10 @@ func (x *run) finish() Result {
 	}
 	views, dir, pause := x.hosts, x.dir, x.pause
 	x.mu.Unlock()
+	if x.Probe != nil {
+		res.Probe = x.Probe(x.stop)
+		x.note(Record{Kind: "probe", Probe: res.Probe})
+	}
 
 	res.Outcome = outcomeOf(views, dir, x.Direction, x.stop.Err() != nil && x.lost() == nil, pause != nil || x.ctx.Err() != nil)
 	res.Exit = res.Outcome.Exit()

@@ -25,6 +25,9 @@ type Rollout struct {
 	// Before is asked once, before a host is touched on the way forward; its error leaves
 	// the host as it is and pauses the run. nil: nothing is asked.
 	Before func(ctx context.Context, host string) error
+	// Probe ends what asks through the balancers, and is its receipt. It does not wait for
+	// late answers once ctx has ended. nil: nobody asks.
+	Probe func(ctx context.Context) *Probe
 
 	watched func(*run) // a search looks at what the run knows
 }

@@ -44,19 +44,41 @@ func (a *asking) show(ctx context.Context, id string) (deploy.Outcome, error) {
 		return deploy.OutcomeDone, a.object(struct {
 			head
 			pastRollout
-			Plan  *deploy.Plan `json:"plan"`
-			Hosts []shownHost  `json:"hosts"`
-		}{a.head("show"), r, plan, hosts})
+			Plan   *deploy.Plan   `json:"plan"`
+			Hosts  []shownHost    `json:"hosts"`
+			Probes []deploy.Probe `json:"probes,omitempty"`
+		}{a.head("show"), r, plan, hosts, probesOf(j)})
 	}
 	a.showHead(r, plan)
 	a.say(hostTable(hosts)...)
 	for _, h := range hosts {
 		a.showPhases(h)
 	}
+	for _, p := range probesOf(j) {
+		a.showProbe(p)
+	}
 	if j.Torn > 0 {
 		a.sayf("%d lines of the journal were torn and are left out", j.Torn)
 	}
 	return deploy.OutcomeDone, nil
+}
+
+// probesOf are the receipts of a rollout, one for each time that it was gone on with.
+func probesOf(j *state.Journal) (all []deploy.Probe) {
+	for _, r := range j.Records {
+		if r.Kind == "probe" && r.Probe != nil {
+			all = append(all, *r.Probe)
+		}
+	}
+	return all
+}
+
+func (a *asking) showProbe(p deploy.Probe) {
+	a.say("")
+	a.sayf("probe %s: %s", p.URL, p)
+	for _, f := range p.Failures {
+		a.sayf("  %s", f)
+	}
 }
 
 func shownHosts(j *state.Journal) []shownHost {

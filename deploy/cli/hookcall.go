@@ -6,13 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 )
+
+// keyOnly begins the names of the key's variables: what a hook says when it fails is shown.
+const keyOnly = "FLIPDEPLOY_SSH_"
 
 // hookGrace is from TERM to KILL.
 const hookGrace = 2 * time.Second
@@ -49,6 +54,7 @@ func (h *hooks) exec(ctx context.Context, argv []string, what happening) (*lastW
 	said := &lastWords{}
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	c.Dir, c.Stdin, c.Stdout, c.Stderr = h.dir, bytes.NewReader(line), said, said
+	c.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, keyOnly) })
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
 	c.WaitDelay = hookGrace

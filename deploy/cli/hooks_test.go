@@ -162,6 +162,22 @@ func TestAHookThatFailsAfterIsTold(t *testing.T) {
 	}
 }
 
+// What a hook says when it fails is shown, in the log of a CI system for one.
+func TestHooksAreNotGivenTheKey(t *testing.T) {
+	t.Setenv("FLIPDEPLOY_SSH_KEY", "-----BEGIN SECRET")
+	t.Setenv("FLIPDEPLOY_SSH_PASSPHRASE", "SECRET, too")
+	t.Setenv("FLIPDEPLOY_INVENTORY", "shop.toml")
+	h := newHookedRun(t, map[string]string{"before": "env | grep -A1 SSH_; exit 1"})
+	_, err := h.do(t.Context(), false, deploy.Done)
+	if all := fmt.Sprint(errorEvent(err).Evidence); strings.Contains(all, "SECRET") {
+		t.Errorf("it was told %s", all)
+	}
+	h = newHookedRun(t, map[string]string{"before": `test "$FLIPDEPLOY_INVENTORY" = shop.toml && test -n "$PATH" && test -z "$FLIPDEPLOY_SSH_KEY$FLIPDEPLOY_SSH_PASSPHRASE"`})
+	if _, err := h.do(t.Context(), false, deploy.Done); err != nil {
+		t.Error(err)
+	}
+}
+
 // What the hook began ends with it.
 func TestAHookThatHangsIsEndedWithAllThatItBegan(t *testing.T) {
 	h := newHookedRun(t, map[string]string{"before": "trap '' TERM; sleep 300 & echo $! >child; wait; wait"})

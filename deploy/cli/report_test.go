@@ -41,6 +41,10 @@ func journalOf(name func(string) string) *state.Journal {
 	host(3, web1, "intent", deploy.Reloading, v2, "")
 	host(4, web1, "intent", deploy.Readying, v2, "")
 	host(7, web1, "outcome", deploy.Done, v2, "")
+	if name("") != "" { // a journal that somebody else wrote into
+		plan.Mode, plan.OnFailure = deploy.Mode(name("rollout")), deploy.Failure(name("rollback"))
+		host(7, name("web3"), "intent", deploy.Phase(name("baking")), "", "")
+	}
 	host(8, web2, "intent", deploy.Draining, "", "")
 	host(9, web2, "outcome", deploy.Drained, "", "")
 	host(9, web2, "intent", deploy.Flipping, v2, "")
@@ -48,6 +52,7 @@ func journalOf(name func(string) string) *state.Journal {
 	host(13, web2, "outcome", deploy.Failed, v2, name("verify: /health answered 500"))
 	host(14, web2, "outcome", deploy.RolledBack, v1, "")
 	add(15, deploy.Record{Kind: "turn", Outcome: deploy.OutcomeRolledBack})
+	add(19, deploy.Record{Kind: "probe", Probe: &deploy.Probe{URL: name("https://shop.example/"), Requests: 190, Failed: 1, P99MS: 4, Failures: []string{name("03:04:18.120 answered 500")}}})
 	add(20, deploy.Record{Kind: "end", Outcome: deploy.OutcomeRolledBack})
 	return j
 }
@@ -89,6 +94,7 @@ func TestReportIsAPageWithoutTheRestOfTheWorld(t *testing.T) {
 	wellFormed(t, page)
 	for _, want := range []string{"<title>shop v2: rollout 7f3a</title>", `content="width=device-width, initial-scale=1"`, "prefers-color-scheme: dark",
 		"max-width: 40rem", `aria-label="hosts in rotation over time: at least 2 of 3, the floor is 2"`, "by alice@ci", "turned back after 15s",
+		`<span class="bad">1 failed of 190 · p99 4 ms</span>`, `<code>https://shop.example/</code>`, `<p class="soft">03:04:18.120 answered 500</p>`,
 		`<p>03:04:18.0 failed <code>v2-bbbbbbbb</code>: verify: /health answered 500</p>`, `title="draining: 1s"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s", want)
@@ -116,7 +122,8 @@ func TestNothingInAReportIsMoreThanText(t *testing.T) {
 	if strings.Count(low, "<style") != 1 || strings.Count(low, "</style>") != 1 || strings.Count(low, "<title") != 1 {
 		t.Error("the page was broken up")
 	}
-	if n := strings.Count(pageOf(t, journalOf(plain)), "<"); strings.Count(page, "<") != n {
+	j := journalOf(func(s string) string { return s + "." })
+	if n := strings.Count(pageOf(t, j), "<"); strings.Count(page, "<") != n {
 		t.Errorf("%d tags, and %d with plain names", strings.Count(page, "<"), n)
 	}
 }

@@ -22,6 +22,7 @@ type report struct {
 	Steps                         []capacityStep
 	Ticks                         []tickMark
 	Slow                          []slowStep
+	Probes                        []deploy.Probe
 }
 
 // A reportHost is one line of the timeline and one of the proofs.
@@ -73,7 +74,7 @@ func reportOf(j *state.Journal, running string) report {
 	s := scale{past.Started, max(time.Millisecond, last.Sub(past.Started))}
 	r := report{pastRollout: past, App: plan.App, Numbers: pace(*plan), OnFailure: string(plan.OnFailure), Bake: plan.Bake.String(),
 		When: past.Started.UTC().Format("2006-01-02 15:04:05 UTC"), Took: tenths(s.all.Milliseconds()),
-		Floor: min(plan.MinServing, plan.Serving), Serving: plan.Serving, Least: plan.Serving}
+		Floor: min(plan.MinServing, plan.Serving), Serving: plan.Serving, Least: plan.Serving, Probes: probesOf(j)}
 	r.FloorHeight = 100 * float64(r.Floor) / float64(max(1, r.Serving))
 	for _, rec := range j.Records {
 		if rec.Kind == "turn" {

@@ -37,6 +37,7 @@ type rolloutOptions struct {
 	steps      int             // rollback
 	to         string          // rollback
 	limitRate  string          // of the upload
+	probe      string          // URL
 }
 
 // fleetFlags are those of every command that changes the fleet host by host.
@@ -45,6 +46,7 @@ func fleetFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "parallel", Usage: "hosts out at once, `N` or P%", EnvVars: twin("parallel")},
 		&ucli.StringFlag{Name: "min-serving", Usage: "hosts that must go on serving, `N` or P%", EnvVars: twin("min-serving")},
 		&ucli.StringFlag{Name: "bake", Usage: "how long a host must stay healthy in rotation, `D`", EnvVars: twin("bake")},
+		probeFlag(),
 		lockWaitFlag(),
 		&ucli.IntFlag{Name: "skip-unreachable", Usage: "go on without up to `N` hosts that cannot be reached", EnvVars: twin("skip-unreachable")},
 		&ucli.BoolFlag{Name: "allow-downtime", Usage: "nobody has to go on serving; one host at a time", EnvVars: twin("allow-downtime")},
@@ -114,7 +116,7 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
 		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
 		noUndo: c.Bool("no-undo"), maxFail: c.String("max-failures"), hosts: c.String("hosts"), skip: c.Int("skip-unreachable"),
-		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to"), limitRate: c.String("limit-rate")}
+		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to"), limitRate: c.String("limit-rate"), probe: c.String("probe")}
 }
 
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
@@ -203,12 +205,18 @@ func (o rolloutOptions) run(ctx context.Context, inv *inventory.Inventory, scree
 	if s.limit, err = limitOf(o.limitRate); err != nil {
 		return deploy.Result{}, err
 	}
+	if s.asks, err = probeURL(o.probe); err != nil {
+		return deploy.Result{}, err
+	}
 	return o.on(ctx, s)
 }
 
 // back checks how far to go back, before any machine is asked.
 func (o rolloutOptions) back() error {
 	if _, err := limitOf(o.limitRate); err != nil {
+		return err
+	}
+	if _, err := probeURL(o.probe); err != nil {
 		return err
 	}
 	switch {

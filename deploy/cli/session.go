@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type session struct {
 	book      *state.Book
 	epoch     int64 // since the fence was raised
 	limit     *site.Limit
+	asks      *url.URL // while hosts change, nil for nowhere
 
 	mu  sync.Mutex
 	seq int64

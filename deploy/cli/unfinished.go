@@ -11,6 +11,7 @@ func (x *program) resumeCommand() *ucli.Command {
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "artifact", TakesFile: true, Usage: "its artifact, for hosts that lost the release since, `PATH`", EnvVars: twin("artifact")},
 			limitFlag(),
+			probeFlag(),
 			lockWaitFlag(),
 		},
 		Action: func(c *ucli.Context) error { return x.run(c, settleOptions(c, deploy.GoOn)) },

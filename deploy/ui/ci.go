@@ -138,7 +138,7 @@ func rank(h deploy.HostResult) int {
 func summary(app string, r deploy.Result) string {
 	esc := func(s string) string { return html.EscapeString(strings.ReplaceAll(s, "\n", "; ")) }
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n<h3>%s: %s</h3>\n", esc(string(r.Outcome)), esc(sentence(app, r)))
+	fmt.Fprintf(&b, "\n<h3>%s: %s</h3>\n", esc(string(r.Outcome)), esc(lastLine(app, r)))
 	if r.Error != "" {
 		fmt.Fprintf(&b, "<p><code>%s</code> %s</p>\n<p>next: %s</p>\n", esc(r.Code), esc(r.Error), esc(or(r.Hint, "-")))
 	}

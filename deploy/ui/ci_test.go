@@ -90,6 +90,7 @@ func TestNothingFromAHostCommandsACISystem(t *testing.T) {
 	evil := "x\n::set-env name=PATH::/evil\r\n%0A::error::##[error]</code><script>|\x1b[0Ksection_end:1:a\r\u2028::stop-commands::x"
 	e := deploy.Event{Kind: deploy.KindError, Host: evil, LB: evil, Code: evil, Detail: evil, Hint: evil, Evidence: []string{evil}}
 	r := deploy.Result{Outcome: deploy.OutcomePaused, Code: evil, Error: evil, Hint: evil, Revision: evil, Previous: evil,
+		Probe: &deploy.Probe{URL: evil, Requests: 1, Failed: 1, Failures: []string{evil}},
 		Hosts: map[string]deploy.HostResult{evil: {Phase: deploy.Failed, Release: evil, Code: evil, Reason: evil}}}
 	command := regexp.MustCompile(`(?m)^\s*::(\w[\w-]*)`)
 	for _, system := range []string{"github", "gitlab"} {

@@ -71,6 +71,11 @@ func cleanResult(r deploy.Result) deploy.Result {
 		hosts[clean(name)] = h
 	}
 	r.Hosts = hosts
+	if r.Probe != nil {
+		p := *r.Probe
+		p.URL, p.Failures = clean(p.URL), cleanLines(p.Failures)
+		r.Probe = &p
+	}
 	return r
 }
 

@@ -53,6 +53,7 @@ func TestNothingFromAHostReachesTheTerminalRaw(t *testing.T) {
 	e := deploy.Event{Kind: deploy.KindError, Host: evil, LB: evil, Phase: deploy.Phase(evil), Rollout: evil,
 		Detail: evil, Code: evil, Hint: evil, Evidence: []string{evil, "::" + evil}}
 	r := deploy.Result{Outcome: deploy.Outcome(evil), Code: evil, Error: evil, Hint: evil, Revision: evil, Previous: evil, Rollout: evil,
+		Probe: &deploy.Probe{URL: evil, Requests: 1, Failed: 1, Failures: []string{evil}},
 		Hosts: map[string]deploy.HostResult{evil: {Phase: deploy.Failed, Release: evil, Code: evil, Reason: evil}}}
 	for _, o := range []Options{{}, {JSON: true}} {
 		for _, kind := range []deploy.Kind{deploy.KindError, deploy.KindHost, deploy.KindLB, deploy.Kind(evil)} {

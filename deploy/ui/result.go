@@ -13,7 +13,7 @@ import (
 // resultLines is the result for a person: one sentence, then every host that is
 // out or has something to say.
 func resultLines(app string, r deploy.Result) []string {
-	lines := []string{string(r.Outcome) + ": " + sentence(app, r)}
+	lines := []string{string(r.Outcome) + ": " + lastLine(app, r)}
 	for _, name := range slices.Sorted(maps.Keys(r.Hosts)) {
 		if h := r.Hosts[name]; h.Reason != "" || out(h.Phase) {
 			lines = append(lines, hostLine(name, h))
@@ -26,6 +26,14 @@ func hostLine(name string, h deploy.HostResult) string {
 	reason := strings.ReplaceAll(strings.TrimPrefix(h.Reason, name+": "), "\n", "; ")
 	f := fault{text: reason, code: h.Code}
 	return strings.TrimRight(fmt.Sprintf("  %s  %s  %s  %s", name, h.Phase, or(deploy.RevisionOf(h.Release), "-"), f.said()), " ")
+}
+
+// lastLine is what became of the run, and of those who asked meanwhile.
+func lastLine(app string, r deploy.Result) string {
+	if r.Probe == nil {
+		return sentence(app, r)
+	}
+	return sentence(app, r) + "; " + r.Probe.String()
 }
 
 func sentence(app string, r deploy.Result) string {

@@ -71,3 +71,13 @@ func TestDurations(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLastLineHasTheReceipt(t *testing.T) {
+	r := deploy.Result{Outcome: deploy.OutcomeDone, Revision: "v2", MinServingSeen: 1, ElapsedMS: 6100, Hosts: hostsOf("web1 done v2"),
+		Probe: &deploy.Probe{URL: "http://shop/", Requests: 1842, P99MS: 3}}
+	stdout, _ := play(Options{}, nil, &r)
+	wantText(t, "stdout", stdout, "done: shop v2 on 1 host in 6.1s; at least 1 of 1 served; 0 failed of 1,842 · p99 3 ms\n")
+	r.Outcome, r.Probe = deploy.OutcomePaused, &deploy.Probe{Requests: 12, Failed: 12}
+	stdout, _ = play(Options{}, nil, &r)
+	wantText(t, "stdout", stdout, "paused: shop v2 on 1 host after 6.1s; at least 1 of 1 served; none is out; 12 failed of 12\n")
+}
