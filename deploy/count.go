@@ -25,7 +25,7 @@ func (c Counters) plus(d Counters, times int64) Counters {
 	return c
 }
 
-// Tally: what was tried again is a failure, too, though no client saw it.
+// Tally has what was tried again as a failure, too, though no client saw it.
 func (c Counters) Tally() Tally {
 	lost := c.Broken + c.Connect + c.Retries
 	return Tally{Requests: c.Requests + lost, Errors: c.Errors5xx + lost}

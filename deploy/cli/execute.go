@@ -209,7 +209,7 @@ func (p *prepared) carryOut(ctx, held context.Context, s *session) (deploy.Resul
 		return deploy.Result{}, err
 	}
 	p.rollout.Paused = s.lease.Paused()
-	defer s.probing(p.rollout)()
+	defer s.probing(held, p.rollout)()
 	res := p.rollout.Run(held, ctx)
 	res.BytesSent = p.sent
 	if p.art != nil {

@@ -55,13 +55,13 @@ type prober struct {
 
 // probing has requests sent while r runs, where that is wanted; over ends that when r
 // never came to its end.
-func (s *session) probing(r *deploy.Rollout) (over func()) {
+func (s *session) probing(ctx context.Context, r *deploy.Rollout) (over func()) {
 	if s.asks == nil {
 		return func() {}
 	}
-	r.Probe = startProbe(s.asks, s.emit)
+	r.Probe = startProbe(ctx, s.asks, s.emit)
 	return func() {
-		now, cancel := context.WithCancel(context.Background())
+		now, cancel := context.WithCancel(ctx)
 		cancel()
 		r.Probe(now)
 	}
@@ -69,13 +69,14 @@ func (s *session) probing(r *deploy.Rollout) (over func()) {
 
 // startProbe asks u until end, which waits for answers that are still to come, but not
 // longer than its context.
-func startProbe(u *url.URL, emit func(deploy.Event)) (end func(context.Context) *deploy.Probe) {
+func startProbe(ctx context.Context, u *url.URL, emit func(deploy.Event)) (end func(context.Context) *deploy.Probe) {
 	p := &prober{target: u.String(), emit: emit, seen: deploy.Probe{URL: withoutQuery(u)}, client: &http.Client{
 		Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	asking, enough := context.WithCancel(context.Background())
-	waiting, giveUp := context.WithCancel(context.Background())
+	ctx = context.WithoutCancel(ctx) // it sees what follows a lost lock, too
+	asking, enough := context.WithCancel(ctx)
+	waiting, giveUp := context.WithCancel(ctx)
 	over := make(chan struct{})
 	go func() { defer close(over); p.run(asking, waiting) }()
 	return func(ctx context.Context) *deploy.Probe {

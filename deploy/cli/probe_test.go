@@ -25,7 +25,7 @@ func probed(t *testing.T, long time.Duration, answer http.HandlerFunc) (*deploy.
 	}
 	var mu sync.Mutex
 	var told []deploy.Event
-	end := startProbe(u, func(e deploy.Event) { mu.Lock(); defer mu.Unlock(); told = append(told, e) })
+	end := startProbe(t.Context(), u, func(e deploy.Event) { mu.Lock(); defer mu.Unlock(); told = append(told, e) })
 	time.Sleep(long)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -85,7 +85,7 @@ func TestAProbeEndsWithTheRun(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer s.Close()
 	u, _ := url.Parse(s.URL)
-	end := startProbe(u, func(e deploy.Event) { t.Errorf("told %v", e) })
+	end := startProbe(t.Context(), u, func(e deploy.Event) { t.Errorf("told %v", e) })
 	time.Sleep(250 * time.Millisecond)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

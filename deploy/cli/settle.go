@@ -135,7 +135,7 @@ func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Se
 		Stage: func(ctx context.Context, _ *deploy.Rollout) error { return p.stageLeft(ctx, s) },
 	}
 	return s.hooked(ctx, held, p.rollout, how != deploy.GoOn, func() (deploy.Result, error) {
-		defer s.probing(p.rollout)()
+		defer s.probing(held, p.rollout)()
 		res, err := t.Run(ctx, held)
 		res.BytesSent = p.sent
 		return res, err
