@@ -30,6 +30,7 @@ type HostView struct {
 	Skipped bool   // could not be reached before the start: nothing was done to it
 	InPlace bool   // was out before us: changed, proven, and left out
 	Doubt   bool   // it is well, and too little was seen of it
+	Unseen  bool   // an earlier run died while it baked: it is done, and no canary
 	Loose   bool   // a balancer that was lost may have it out
 	Amid    bool   // an earlier run died in its takeover: a process that hangs may still take over
 	Release string // what it is known to run
@@ -146,7 +147,7 @@ func (v View) canariesOnly(todo []*HostView) []*HostView {
 	left := v.Canary
 	for i := range v.Hosts {
 		h := &v.Hosts[i]
-		if h.Changes && (h.Phase == Done || !v.Judged && v.passed(h)) {
+		if h.Changes && (h.Phase == Done && !(v.Judged && h.Unseen) || !v.Judged && v.passed(h)) {
 			left--
 		}
 	}

@@ -138,7 +138,8 @@ func (t *Takeover) course(survey Survey) string {
 		said = fmt.Sprintf("going on with rollout %s to %s", p.Rollout, or(p.Revision, "nothing"))
 	}
 	for i := range r.Start {
-		r.Start[i].Amid = t.Standing.Amid[r.Start[i].Name]
+		v := &r.Start[i]
+		v.Amid, v.Unseen = t.Standing.Amid[v.Name], v.Phase == Done && !t.Standing.Done[v.Name]
 	}
 	return said
 }

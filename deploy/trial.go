@@ -40,7 +40,7 @@ func (x *run) isCanary(host string) bool {
 	defer x.mu.Unlock()
 	done := 0
 	for _, v := range x.hosts {
-		if v.Changes && v.Phase == Done && v.Name != host {
+		if v.Changes && v.Phase == Done && !v.Unseen && v.Name != host {
 			done++
 		}
 	}

@@ -162,3 +162,17 @@ func TestWavesWaitForTheJudge(t *testing.T) {
 	want(t, "outcome", fmt.Sprint(res.Outcome, " ", res.Code), "paused FD-JUDGE-DOUBT")
 	want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v1/v1 ready; web3 v1/v1 ready; web4 v1/v1 ready; web5 v1/v1 ready")
 }
+
+// A deployer that dies while its canary bakes has nobody's word for it: whoever goes on
+// has another host seen at work before the others follow.
+func TestACanaryThatNobodySawToTheEndIsNone(t *testing.T) {
+	s := newSim(4, 1, v1)
+	s.plan = s.planned(v2, judged())
+	s.records = []Record{{Rollout: "us", Kind: "intent", Host: "web1", Act: Readying, Release: v2}}
+	s.hosts["web1"].current, s.hosts["web1"].runs = v2, v2
+	res := settled(t, s, goOn)
+	want(t, "outcome", string(res.Outcome)+" "+res.Code, "paused FD-JUDGE-DOUBT")
+	want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v2/v2 ready; web3 v1/v1 ready; web4 v1/v1 ready")
+	res = settled(t, s, goOn) // by a person who is content
+	want(t, "outcome", string(res.Outcome), "done")
+}
