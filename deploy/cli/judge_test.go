@@ -31,7 +31,6 @@ func TestTheJudgeAtAHAProxy(t *testing.T) {
 		{"nobody listens, and requests are tried elsewhere", 0, 90, true, "fail: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			backends := lbtest.NewBackends(t, 3)
 			h := lbtest.StartHAProxy(t, "backend shop\n  balance roundrobin\n  retries 1\n  option redispatch 1\n"+lbtest.Servers(backends, ""))
 			b := &balancer{driver: lb.NewHAProxy(h.Config(backends, "shop"), lbtest.Shell{})}
