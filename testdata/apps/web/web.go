@@ -20,6 +20,7 @@ type App struct {
 	Mode    string // one of modes; a mode@host is "ok" on every other host
 
 	inFlight atomic.Int64 // requests, so that the log tells how many a drain waits for
+	hellos   atomic.Int64
 }
 
 // modes are the ways a release can be bad; each is a word of scripts/fleet.
@@ -32,6 +33,8 @@ var modes = map[string]string{
 	"hangs":      "starts, but never gets ready and answers nothing",
 	"ignores":    "a good release, but takes no notice of its signal: the next one cannot take over",
 	"latedeath":  "exits 1 a second after it took over",
+	"fails3":     "/ answers 500 to 3 % of the requests, /health is fine",
+	"fails01":    "the same, to 0.1 %",
 }
 
 const (
@@ -119,7 +122,14 @@ func (a *App) Handler() http.Handler {
 	})
 }
 
+// failing is which of the requests to / a release fails.
+var failing = map[string]int64{"fails3": 33, "fails01": 1000}
+
 func (a *App) hello(w http.ResponseWriter, _ *http.Request) {
+	if n := failing[a.Mode]; n > 0 && a.hellos.Add(1)%n == 0 {
+		http.Error(w, "basket: no such column: discount", http.StatusInternalServerError)
+		return
+	}
 	host, _ := os.Hostname()
 	fmt.Fprintf(w, "shop %s %s\n", a.Version, host)
 }
