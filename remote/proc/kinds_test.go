@@ -164,10 +164,16 @@ func TestALostSignalIsMadeGoodByARestart(t *testing.T) {
 	a := h.up("v1", "deaf")
 	h.release("v2", "")
 	h.flip("v2")
+	wantMadeGood(t, h, a, said, ` did not answer USR2, which happens with preset "overseer"`)
+}
+
+// wantMadeGood: v2 is taken over by a restart, and people are told why.
+func wantMadeGood(t *testing.T, h *host, a *App, said *[]string, why string) {
+	t.Helper()
 	must(t, a.Reload(t.Context(), "v2"))
 	must(t, a.Settled(t.Context(), "v2"))
 	if h.version() != "v2" || len(*said) != 1 ||
-		!strings.HasSuffix((*said)[0], ` did not answer USR2, which happens with preset "overseer": it is restarted while the host is drained [FD-RESTARTED]`) {
+		!strings.HasSuffix((*said)[0], why+": it is restarted while the host is drained [FD-RESTARTED]") {
 		t.Errorf("version %q, said %q", h.version(), *said)
 	}
 }
@@ -183,12 +189,7 @@ func TestASignalTakenTwiceIsMadeGoodByARestart(t *testing.T) {
 	a := h.up("v1", "twice")
 	h.release("v2", "")
 	h.flip("v2")
-	must(t, a.Reload(t.Context(), "v2"))
-	must(t, a.Settled(t.Context(), "v2"))
-	if h.version() != "v2" || len(*said) != 1 ||
-		!strings.HasSuffix((*said)[0], ` started two workers on one USR2, which happens with preset "overseer": it is restarted while the host is drained [FD-RESTARTED]`) {
-		t.Errorf("version %q, said %q", h.version(), *said)
-	}
+	wantMadeGood(t, h, a, said, ` started two workers on one USR2, which happens with preset "overseer"`)
 }
 
 func TestAnOldProcessThatMissedItsEndIsMadeGoodByARestart(t *testing.T) {
@@ -199,13 +200,8 @@ func TestAnOldProcessThatMissedItsEndIsMadeGoodByARestart(t *testing.T) {
 	a := h.up("v1", "stays")
 	h.release("v2", "")
 	h.flip("v2")
-	must(t, a.Reload(t.Context(), "v2"))
-	must(t, a.Settled(t.Context(), "v2"))
+	wantMadeGood(t, h, a, said, ` did not end once another process took over on HUP, which happens with preset "beego-grace"`)
 	wantAlone(t, h, a, "v2")
-	if len(*said) != 1 ||
-		!strings.HasSuffix((*said)[0], ` did not end once another process took over on HUP, which happens with preset "beego-grace": it is restarted while the host is drained [FD-RESTARTED]`) {
-		t.Errorf("said %q", *said)
-	}
 }
 
 // As pm2's restart does, whose words come before its deeds.
