@@ -21,13 +21,21 @@ import (
 func everything(t *testing.T) string {
 	t.Helper()
 	all := mustVerb(t, "exec", "edge1", "sh", "-c", "cd /var/lib && find flipdeploy* -exec ls -ldi --time-style=full-iso {} + 2>/dev/null; cat flipdeploy/shop/fence 2>/dev/null; true")
-	for line := range strings.Lines(haproxy(t, "show servers state shop")) { // the time since the last change runs on
-		if f := strings.Fields(line); len(f) > 9 {
-			all += strings.Join(append(f[:9], f[10:]...), " ") + "\n"
-		}
-	}
+	all += serverStates(t, "edge1")
 	for _, h := range []string{"web1", "web2", "web3", "web4"} {
 		all += mustVerb(t, "exec", h, "sh", "-c", "find /srv/shop -exec ls -ldi --time-style=full-iso {} +; cat /run/shop/pid")
+	}
+	return all
+}
+
+// serverStates are as HAProxy has them, but for the time since their last change, which runs
+// on, and its own checks, which go on.
+func serverStates(t *testing.T, edge string) (all string) {
+	t.Helper()
+	for line := range strings.Lines(on(t, edge, "show servers state shop")) {
+		if f := strings.Fields(line); len(f) > 14 {
+			all += strings.Join(append(f[:9], f[14:]...), " ") + "\n"
+		}
 	}
 	return all
 }

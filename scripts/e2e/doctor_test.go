@@ -23,13 +23,8 @@ func untouched(t *testing.T, work func()) {
 				find srv etc home tmp var/lib/flipdeploy -type f -exec sha256sum {} + 2>/dev/null; pgrep -x 'shop|nginx|haproxy'; true`)
 		}
 		for _, e := range edges() {
-			if isNginx(e) {
-				continue
-			}
-			for line := range strings.Lines(on(t, e, "show servers state shop")) {
-				if f := strings.Fields(line); len(f) > 14 { // the time since the last change runs on, and HAProxy's checks do
-					all += strings.Join(append(f[:9], f[14:]...), " ") + "\n"
-				}
+			if !isNginx(e) {
+				all += serverStates(t, e)
 			}
 		}
 		return all
