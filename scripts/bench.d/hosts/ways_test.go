@@ -112,7 +112,7 @@ func TestStaging(t *testing.T) {
 
 // TestThousand holds a thousand connections, and gives them up.
 func TestThousand(t *testing.T) {
-	f := open(t, hostsFor(1000))
+	f := open(t, 1000)
 	machines := f.machines()
 	began := time.Now()
 	f.each(machines, func(_ int, m *remote.Machine) error { return m.Connect(t.Context()) })
@@ -144,11 +144,4 @@ func resident(t *testing.T) int64 {
 		}
 	}
 	return kb << 10
-}
-
-func hostsFor(n int) int {
-	if v := os.Getenv("BENCH_N"); v != "" {
-		fmt.Sscan(v, &n)
-	}
-	return n
 }
