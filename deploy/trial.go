@@ -10,7 +10,7 @@ import (
 )
 
 // A Judge says how much has to be seen of a canary under traffic, and what follows when
-// it is not. Without one the counters only show what is clearly bad.
+// it is not. Without one the counters are compared all the same, and too little is no fault.
 type Judge struct {
 	MinRequests int64         `json:"min_requests"` // to the host, and to those on the old release
 	BakeMax     time.Duration `json:"bake_max"`     // the bake goes on that long for them

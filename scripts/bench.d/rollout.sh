@@ -5,13 +5,6 @@ HOSTS=8
 WAYS="default quick once steps staged serial checked"
 
 do_rollout() {
-	local rounds=5
-	while [ $# -gt 0 ]; do
-		case $1 in
-		-n) rounds=$2 && shift 2 ;;
-		*) usage >&2 && exit 2 ;;
-		esac
-	done
 	need_ansible
 	fleet up -n "$HOSTS" >&2
 	trap 'fleet down' EXIT

@@ -2,13 +2,6 @@
 # build takes on the wire. Sourced by scripts/bench.
 
 do_upload() {
-	local rounds=5
-	while [ $# -gt 0 ]; do
-		case $1 in
-		-n) rounds=$2 && shift 2 ;;
-		*) usage >&2 && exit 2 ;;
-		esac
-	done
 	BUILDS=${XDG_CACHE_HOME:-$HOME/.cache}/flipdeploy-bench
 	mkdir -p "$BUILDS"
 	builds >&2

@@ -42,6 +42,7 @@ func open(t *testing.T, n int) *fleet {
 	}
 	f.write("ssh_config", fmt.Sprintf("Host 127.0.*\n  Port %d\n  User %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  LogLevel ERROR\n"+
 		"  ControlMaster auto\n  ControlPersist 60\n  ControlPath /tmp/fdb-%%C\n", f.sshd.Port, f.sshd.User, f.sshd.KeyFile, f.sshd.KnownHosts))
+	t.Cleanup(f.cold)
 	f.write("hosts", strings.Join(f.addrs, "\n")+"\n")
 	f.write("ansible.cfg", "[defaults]\ninventory = "+f.path("hosts")+"\ninterpreter_python = /usr/bin/python3\nforks = 50\ngathering = explicit\nretry_files_enabled = False\n"+
 		"[ssh_connection]\npipelining = True\nssh_args = -F "+f.path("ssh_config")+"\ncontrol_path = /tmp/fdb-%%C\n")
