@@ -44,18 +44,20 @@ func TestMatchExecIsNotRunByUs(t *testing.T) {
 
 func TestAFileThatIncludesItselfIsAnError(t *testing.T) {
 	for by, want := range map[string]string{"ssh": "Too many recursive configuration includes", "file": "max recurse depth exceeded"} {
-		file := filepath.Join(t.TempDir(), "config")
-		if err := os.WriteFile(file, []byte("Include "+file+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if by == "ssh" {
-			remotetest.Need(t, "ssh")
-		} else {
-			t.Setenv("PATH", "/nowhere")
-		}
-		if _, err := (Reader{File: file}).Host(Query{Destination: "web1"}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v", by, err)
-		}
+		t.Run(by, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "config")
+			if err := os.WriteFile(file, []byte("Include "+file+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if by == "ssh" {
+				remotetest.Need(t, "ssh")
+			} else {
+				t.Setenv("PATH", "/nowhere")
+			}
+			if _, err := (Reader{File: file}).Host(Query{Destination: "web1"}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 
@@ -70,9 +72,11 @@ func TestRevokedHostKeysAreNotOverlooked(t *testing.T) {
 		})
 	}
 	for by, read := range readers("Host *\n  RevokedHostKeys none\n", Query{Destination: "web1"}) {
-		if _, err := read(t); err != nil {
-			t.Errorf("%s: none: %v", by, err)
-		}
+		t.Run(by+", none", func(t *testing.T) {
+			if _, err := read(t); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
