@@ -71,6 +71,7 @@ sshd_config() {
 		AuthorizedKeysFile $DIR/id_ed25519.pub
 		PidFile none
 		UsePAM no
+		SetEnv SHLVL=5
 		StrictModes no
 		PasswordAuthentication no
 		KbdInteractiveAuthentication no
