@@ -15,7 +15,7 @@ func (x *run) loop() {
 	defer retry.Stop()
 	asked := false
 	for {
-		d := Next(x.view())
+		d := x.decide()
 		if d.Over {
 			return
 		}
@@ -70,9 +70,30 @@ func (x *run) live(host string, held bool) ending {
 	return l.forward(x.ctx)
 }
 
-func (x *run) view() View {
+// decide asks the planner. Nothing that it sees changes meanwhile, so nothing is copied:
+// there may be thousands of hosts.
+func (x *run) decide() Decision {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	parked := x.gate.parkedHosts()
+	for host, returns := range parked {
+		x.hosts[x.at[host]].Returns = returns
+	}
+	defer func() {
+		for host := range parked {
+			x.hosts[x.at[host]].Returns = false
+		}
+	}()
+	x.pauses()
+	return Next(View{
+		Hosts: x.hosts, Direction: x.dir, Waves: x.gate != nil, Judged: x.Plan.Judge != nil,
+		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
+		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
+	})
+}
+
+// pauses notes that the run has to.
+func (x *run) pauses() {
 	late := time.Since(x.moved) > x.Timing.Progress
 	if late && x.pause == nil {
 		x.pause = errProgress
@@ -81,15 +102,6 @@ func (x *run) view() View {
 	case <-x.Paused:
 		x.pause = errPaused
 	default:
-	}
-	hosts := append([]HostView(nil), x.hosts...)
-	for host, returns := range x.gate.parkedHosts() {
-		hosts[x.at[host]].Returns = returns
-	}
-	return View{
-		Hosts: hosts, Direction: x.dir, Waves: x.gate != nil, Judged: x.Plan.Judge != nil,
-		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
-		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
 	}
 }
 

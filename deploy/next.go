@@ -1,7 +1,5 @@
 package deploy
 
-import "slices"
-
 // The planner is a pure function: the same view gives the same decision. Forward,
 // rollback and restart share it, and so one budget.
 
@@ -62,71 +60,56 @@ type Decision struct {
 // Next decides.
 func Next(v View) Decision {
 	v.cameBack = v.Waves && v.whole()
-	if v.Direction == Forward && !v.Stop && v.failures() > v.MaxFail && v.OnFailure == FailRollback {
-		return Decision{Turn: true}
-	}
-	todo := v.todo()
-	free := v.Parallel - v.held()
+	t := v.tally()
 	switch {
-	case v.halted():
-		return Decision{Over: !v.busy()}
-	case len(todo) == 0:
-		return Decision{Over: !v.busy()}
+	case v.Direction == Forward && !v.Stop && t.failures > v.MaxFail && v.OnFailure == FailRollback:
+		return Decision{Turn: true}
+	case v.halted(t) || t.todo == [ranks]int{}:
+		return Decision{Over: t.busy == 0}
 	}
-	todo = v.canariesOnly(todo)
+	return v.begin(t)
+}
+
+// begin is who may start of those that are left.
+func (v *View) begin(t tally) Decision {
+	left, free, blocked := v.open(t), v.Parallel-t.held, false
 	var start []string
-	blocked := false
-	for _, h := range todo {
+	for h := range v.todo(t) {
+		holds := h.Phase == Failed // its slot already
+		if left--; left < 0 || free <= 0 && !holds && len(start)+t.busy > 0 {
+			break
+		}
 		blocked = blocked || h.Blocked
-		if h.Blocked || (free <= 0 && h.Phase != Failed) {
+		if h.Blocked || free <= 0 && !holds {
 			continue
 		}
 		start = append(start, h.Name)
-		if h.Phase != Failed { // a failed host holds its slot already
+		if !holds {
 			free--
 		}
 	}
-	idle := len(start) == 0 && !v.busy()
+	idle := len(start) == 0 && t.busy == 0
 	// With no host to wait for, the slots are held by hosts that stay out: nothing
 	// that is left can ever start.
 	return Decision{Start: start, Waiting: idle && blocked, Over: idle && !blocked}
 }
 
 // halted: nothing more may start, though hosts are left.
-func (v View) halted() bool {
+func (v *View) halted(t tally) bool {
 	if v.Stop {
 		return true
 	}
 	switch v.Direction {
 	case Back:
-		return v.stuck()
+		return t.stuck > 0
 	case AsIs: // no host hinders another
 		return false
 	case Forward:
 	}
-	return v.failures() > v.MaxFail
+	return t.failures > v.MaxFail
 }
 
-// todo lists the hosts left in this direction: first those that an earlier run left out,
-// as they hold a slot that others wait for, then those that do not serve, since changing
-// them costs no capacity and may win some.
-func (v View) todo() []*HostView {
-	var held, dead, live []*HostView
-	for i := range v.Hosts { // of thousands, each time that one of them is done
-		switch h := &v.Hosts[i]; {
-		case h.Busy || !v.wants(h):
-		case h.Phase == Failed:
-			held = append(held, h)
-		case h.Serving:
-			live = append(live, h)
-		default:
-			dead = append(dead, h)
-		}
-	}
-	return slices.Concat(held, dead, live)
-}
-
-func (v View) wants(h *HostView) bool {
+func (v *View) wants(h *HostView) bool {
 	switch v.Direction {
 	case Back:
 		keeps := h.Fresh && h.Phase == Done
@@ -139,38 +122,14 @@ func (v View) wants(h *HostView) bool {
 	return h.Changes && (h.Phase == Staged || h.Phase == Failed && !h.Failed && !h.Tried)
 }
 
-// canariesOnly holds the rest back until the canaries are done.
-func (v View) canariesOnly(todo []*HostView) []*HostView {
-	if v.Direction != Forward {
-		return todo
-	}
-	left := v.Canary
-	for i := range v.Hosts {
-		h := &v.Hosts[i]
-		if h.Changes && (h.Phase == Done && !(v.Judged && h.Unseen) || !v.Judged && v.passed(h)) {
-			left--
-		}
-	}
-	if left <= 0 {
-		return todo
-	}
-	for i := range v.Hosts {
-		h := &v.Hosts[i]
-		if h.Busy && (v.Judged || !v.passed(h)) {
-			left--
-		}
-	}
-	return todo[:max(0, min(left, len(todo)))]
-}
-
 // passed: in waves a slot is given on before the bake, by the change that puts its
 // host back.
-func (v View) passed(h *HostView) bool {
+func (v *View) passed(h *HostView) bool {
 	return v.Waves && h.Busy && (h.Phase == Baking || h.Returns && v.cameBack)
 }
 
 // whole tells that the wave has come back to the gate, all of it.
-func (v View) whole() bool {
+func (v *View) whole() bool {
 	for i := range v.Hosts {
 		h := &v.Hosts[i]
 		if h.Busy && !h.Returns && h.Phase != Baking {
@@ -178,47 +137,4 @@ func (v View) whole() bool {
 		}
 	}
 	return true
-}
-
-// held counts the slots taken: hosts in hand, and hosts that are out and ours.
-func (v View) held() int {
-	n := 0
-	for i := range v.Hosts {
-		h := &v.Hosts[i]
-		if v.passed(h) {
-			continue
-		}
-		if h.Busy || h.Phase == Failed || h.Phase == Stuck || h.Phase == Unknown && !h.Skipped && !h.InPlace {
-			n++
-		}
-	}
-	return n
-}
-
-func (v View) failures() int {
-	n := 0
-	for i := range v.Hosts {
-		if h := &v.Hosts[i]; h.Failed {
-			n++
-		}
-	}
-	return n
-}
-
-func (v View) busy() bool {
-	for i := range v.Hosts {
-		if h := &v.Hosts[i]; h.Busy {
-			return true
-		}
-	}
-	return false
-}
-
-func (v View) stuck() bool {
-	for i := range v.Hosts {
-		if h := &v.Hosts[i]; h.Failed && (h.Phase == Stuck || h.Phase == Unknown) { // of this run, not of an earlier one
-			return true
-		}
-	}
-	return false
 }

@@ -170,7 +170,7 @@ func (l *life) stepBack(ctx context.Context) (e ending, ok bool) {
 func (x *run) crowded() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return View{Hosts: x.hosts}.held() > x.Plan.Parallel
+	return (&View{Hosts: x.hosts}).tally().held > x.Plan.Parallel
 }
 
 var errCrowded = &crowd{}

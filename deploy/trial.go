@@ -39,8 +39,8 @@ func (x *run) isCanary(host string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	done := 0
-	for _, v := range x.hosts {
-		if v.Changes && v.Phase == Done && !v.Unseen && v.Name != host {
+	for i := 0; i < len(x.hosts) && done < x.Plan.Canary; i++ {
+		if v := &x.hosts[i]; v.Changes && v.Phase == Done && !v.Unseen && v.Name != host {
 			done++
 		}
 	}
@@ -99,7 +99,11 @@ const codeDoubt = "FD-JUDGE-DOUBT"
 // those on the old release still. blind are balancers that lost their counters meanwhile.
 func (t *trial) compare(ctx context.Context) (host, old Tally, blind []string, err error) {
 	after := t.count(ctx)
-	still := slices.DeleteFunc(slices.Clone(t.before.old), func(name string) bool { return !slices.Contains(after.old, name) })
+	serves := map[string]bool{} // of thousands, for each host that bakes
+	for _, name := range after.old {
+		serves[name] = true
+	}
+	still := slices.DeleteFunc(slices.Clone(t.before.old), func(name string) bool { return !serves[name] })
 	for _, b := range t.lbs {
 		lb := b.Name()
 		h, o, whole := Between(t.before.by[lb], after.by[lb], t.host.Name(), still)
