@@ -157,9 +157,9 @@ func (s *snapshot) state(text string) error {
 	if len(lines) < 2 || lines[0] != "1" || !strings.HasPrefix(lines[1], "# ") {
 		return errors.New("show servers state: format is not version 1")
 	}
-	names := strings.Fields(lines[1][2:])
+	columns := columnsOf(strings.Fields(lines[1][2:]))
 	for _, line := range lines[2:] {
-		v, err := stateRow(names, strings.Fields(line))
+		v, err := stateRow(columns, strings.Fields(line))
 		if err != nil {
 			return fmt.Errorf("show servers state: %w", err)
 		}
@@ -168,14 +168,11 @@ func (s *snapshot) state(text string) error {
 	return nil
 }
 
-func stateRow(names, values []string) (*server, error) {
-	if len(names) != len(values) {
-		return nil, fmt.Errorf("%d columns, not %d", len(values), len(names))
+func stateRow(columns map[string]int, values []string) (*server, error) {
+	if len(columns) != len(values) {
+		return nil, fmt.Errorf("%d columns, not %d", len(values), len(columns))
 	}
-	r := row{cells: map[string]string{}}
-	for i, n := range names {
-		r.cells[n] = values[i]
-	}
+	r := row{columns: columns, cells: values}
 	v := &server{
 		pool: r.text("be_name"), name: r.text("srv_name"), fqdn: r.text("srv_fqdn"),
 		addr: hostPort{r.text("srv_addr"), r.number("srv_port")},

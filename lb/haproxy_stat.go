@@ -33,11 +33,9 @@ func parseStat(text string) ([]statRow, error) {
 		return nil, fmt.Errorf("show stat: %w", err)
 	}
 	var rows []statRow
+	columns := columnsOf(lines[0])
 	for _, line := range lines[1:] {
-		r := row{cells: map[string]string{}}
-		for i, n := range lines[0] {
-			r.cells[n] = line[i]
-		}
+		r := row{columns: columns, cells: line}
 		rows = append(rows, r.stat())
 		if r.err != nil {
 			return nil, fmt.Errorf("show stat: %w", r.err)
@@ -48,16 +46,32 @@ func parseStat(text string) ([]statRow, error) {
 
 // A row reads cells by column name and keeps the first error.
 type row struct {
-	cells map[string]string
-	err   error
+	columns map[string]int // of the table
+	cells   []string
+	err     error
+}
+
+func columnsOf(names []string) map[string]int {
+	at := make(map[string]int, len(names))
+	for i, n := range names {
+		at[n] = i
+	}
+	return at
 }
 
 func (r *row) text(name string) string {
-	s, ok := r.cells[name]
-	if !ok && r.err == nil {
+	if _, ok := r.columns[name]; !ok && r.err == nil {
 		r.err = fmt.Errorf("no column %s", name)
 	}
-	return s
+	return r.maybe(name)
+}
+
+// maybe is "" where there is no such column.
+func (r *row) maybe(name string) string {
+	if i, ok := r.columns[name]; ok {
+		return r.cells[i]
+	}
+	return ""
 }
 
 func (r *row) number(name string) int { return int(r.count(name)) }
@@ -94,7 +108,7 @@ func (r *row) stat() statRow {
 	v.checkStatus, v.checkCode = r.text("check_status"), r.text("check_code")
 	v.counts = r.counters()
 	// These are shown to level operator and above, and not by every version.
-	v.lastCheck, v.at = r.cells["last_chk"], r.cells["addr"]
-	v.cookie, v.mode = r.cells["cookie"], r.cells["mode"]
+	v.lastCheck, v.at = r.maybe("last_chk"), r.maybe("addr")
+	v.cookie, v.mode = r.maybe("cookie"), r.maybe("mode")
 	return v
 }
