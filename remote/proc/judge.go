@@ -8,6 +8,8 @@ func (w *watch) judgeFresh(f facts, fresh []*process, at time.Duration) Verdict 
 		return w.late(at, Partial)
 	case !w.lasting(fresh, at):
 		return w.flapping(at)
+	case w.unmanned(fresh):
+		return w.late(at, Stalled)
 	case w.kind == reload && !w.how.Several && len(f.roots()) > 1:
 		return w.judgeSplit(at)
 	case w.how.Alone && w.how.Kind == MasterWorker && len(fresh)-len(f.rootsOf(fresh)) > 1: // its master was told twice
@@ -45,6 +47,12 @@ func (w *watch) lasting(fresh []*process, at time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// unmanned is true of a new master alone where one served with workers: they have not
+// come yet, or have ended.
+func (w *watch) unmanned(fresh []*process) bool {
+	return w.how.Kind == ChildTakeover && len(w.how.Steps) > 0 && len(w.before.serving) > 1 && len(fresh) == 1
 }
 
 // flapping: a new worker may just have come, or others come and go.

@@ -78,11 +78,11 @@ func (w *watch) tell(f facts, v Verdict, c *Config) string {
 		_, fresh := w.before.split(f)
 		return fmt.Sprintf("%d new processes serve side by side", len(fresh))
 	}
-	if old, fresh := w.before.split(f); v == Stalled && len(fresh) == 0 && w.before.constant(old) {
-		return fmt.Sprintf("the old workers of %s have ended, and no new one serves after %v", w.oldName(), w.timeout)
-	}
 	if w.loops >= looping {
 		return fmt.Sprintf("new workers are started and end at once (pid %s): nothing answers", w.deadPids())
+	}
+	if old, fresh := w.before.split(f); v == Stalled && len(fresh) == 0 && w.before.constant(old) {
+		return fmt.Sprintf("the old workers of %s have ended, and no new one serves after %v", w.oldName(), w.timeout)
 	}
 	return fmt.Sprintf("the new process%s serves, but not %s alone and provably after %v", w.bornName(), w.want, w.timeout)
 }

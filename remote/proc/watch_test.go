@@ -118,6 +118,24 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// As gunicorn's, whose workers end soon after each start: in between there is none.
+func TestANewMasterWithoutItsWorkersHasNotTakenOver(t *testing.T) {
+	cfg := testConfig()
+	cfg.Kind, cfg.Steps = ChildTakeover, []Step{{Signal: "USR2"}}
+	f := look(t, cfg, "listen 10\nlisten 11\n"+old+"proc 11 10 101 S 0\nino 11 1:1\n")
+	w := newWatch("v2", cfg.snapshot(f, spot{main: f.procs[10]}), reload, 30*time.Second)
+	w.how = cfg
+	for _, s := range []sight{
+		{100 * ms, newcome + orphan, waiting},
+		{200 * ms, newcome + "listen 21\n" + orphan + "proc 21 20 201 S 0\nino 21 1:2\n", taken},
+		{30 * time.Second, newcome + orphan, Stalled},
+	} {
+		if got := w.see(look(t, cfg, s.text), s.at); got != s.want {
+			t.Errorf("at %v: verdict %q, want %q", s.at, got, s.want)
+		}
+	}
+}
+
 // Takeovers that only the system's kind can judge.
 func TestVerdictsByKind(t *testing.T) {
 	const (
