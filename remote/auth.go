@@ -38,6 +38,7 @@ var usualKeys = []string{"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"
 type offer struct {
 	signers []ssh.Signer
 	names   []string
+	user    string // to log in as
 	more    int // keys that there was no room for
 	agent   *keyAgent
 	certs   []string // files
@@ -54,7 +55,7 @@ func (o *offer) add(s ssh.Signer, from string) {
 		return
 	}
 	o.signers = append(o.signers, modern(s))
-	o.names = append(o.names, from+" ("+fingerprint(s.PublicKey())+expired(s.PublicKey())+")")
+	o.names = append(o.names, from+" ("+fingerprint(s.PublicKey())+expired(s.PublicKey())+o.unnamed(s.PublicKey())+")")
 }
 
 func (o *offer) has(key ssh.PublicKey) bool {
@@ -103,7 +104,7 @@ var errEncrypted = errors.New("it is encrypted")
 // keys is what to offer: the environment's key alone, else the configured files,
 // else the agent's, else the usual files.
 func (c Config) keys(ctx context.Context) (*offer, error) {
-	o := &offer{certs: c.CertificateFiles, ask: c.Passphrase}
+	o := &offer{user: c.User, certs: c.CertificateFiles, ask: c.Passphrase}
 	if text := os.Getenv(envKey); text != "" {
 		return o, o.addText(ctx, envKey, pemText(text))
 	}

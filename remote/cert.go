@@ -75,6 +75,16 @@ func expired(key ssh.PublicKey) string {
 	return ""
 }
 
+// unnamed tells of a certificate that is for others: sshd may know better, where it maps
+// names.
+func (o *offer) unnamed(key ssh.PublicKey) string {
+	cert, ok := key.(*ssh.Certificate)
+	if !ok || slices.Contains(cert.ValidPrincipals, o.user) {
+		return ""
+	}
+	return ", for " + or(Clean(strings.Join(cert.ValidPrincipals, ", ")), "nobody")
+}
+
 func stamp(seconds uint64) string {
 	const last = 1 << 40
 	return time.Unix(int64(min(seconds, last)), 0).UTC().Format(time.DateTime)

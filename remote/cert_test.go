@@ -57,6 +57,28 @@ func TestAnExpiredCertificateIsTold(t *testing.T) {
 		key, print, key, print))
 }
 
+func TestACertificateForOthersIsTold(t *testing.T) {
+	ca := authority(t)
+	s := remotetest.Start(t, "TrustedUserCAKeys "+ca+".pub", "AuthorizedKeysFile none")
+	key := remotetest.WriteKey(t, filepath.Join(t.TempDir(), "id"))
+	c := s.Config()
+	c.IdentityFiles = []string{key}
+	print := strings.Fields(fingerprint(t, key))[1]
+	for args, who := range map[string]string{"-n ci,\x1b[31mops": "ci, \\x1b[31mops", "": "nobody"} {
+		_ = os.Remove(key + "-cert.pub")
+		sign(t, ca, key, strings.Fields(args)...)
+		refused(t, c, "FD-SSH-AUTH", fmt.Sprintf("no key was accepted; offered: %s-cert.pub (ssh-ed25519-cert-v01@openssh.com %s, for %s), %s (ssh-ed25519 %s)",
+			key, print, who, key, print))
+	}
+	want := "put one of these keys into ~" + s.User + "/.ssh/authorized_keys there, or beside it here (…-cert.pub) a certificate for " + s.User + " by an authority of its TrustedUserCAKeys"
+	if s.User == "root" {
+		want += ", and have sshd_config there say PermitRootLogin prohibit-password"
+	}
+	if h := hint(remotetest.Machine(t, c).Connect(t.Context())); h != want+fmt.Sprintf(", then try: ssh -p %d %s@127.0.0.1 true", s.Port, s.User) {
+		t.Errorf("hint %q", h)
+	}
+}
+
 func TestAHostCertificateByAKnownAuthorityIsTrusted(t *testing.T) {
 	for _, kind := range []string{"ed25519", "rsa"} { // the authority's own type says nothing of what it signs
 		ca, host := authority(t), filepath.Join(t.TempDir(), "host")

@@ -54,7 +54,16 @@ func (e *authError) advise(user, login string) (code, hint string) {
 	case e.more > 0:
 		return "FD-SSH-AUTH", fmt.Sprintf("sshd hangs up after some keys, so only %d are offered: name the right one as ssh.identity_file, then try: %s", maxKeys, login)
 	}
-	return "FD-SSH-AUTH", "put one of these keys into ~" + user + "/.ssh/authorized_keys there, then try: " + login
+	return "FD-SSH-AUTH", "put one of these keys into ~" + user + "/.ssh/authorized_keys there, or beside it here (…-cert.pub) a certificate for " +
+		user + " by an authority of its TrustedUserCAKeys" + asRoot(user) + ", then try: " + login
+}
+
+// asRoot is what sshd wants before it lets in root.
+func asRoot(user string) string {
+	if user != "root" {
+		return ""
+	}
+	return ", and have sshd_config there say PermitRootLogin prohibit-password"
 }
 
 // explainHandshake turns what the library says, mostly text, into errors that

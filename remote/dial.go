@@ -45,7 +45,7 @@ func (m *Machine) passage(ctx context.Context, addr string) (net.Conn, error) {
 	l.conn.eager.Store(true)
 	ch, err := l.dial(ctx, kind, payload)
 	if err != nil {
-		return nil, m.notDialled(addr, err)
+		return nil, m.notDialled(addr, err).through()
 	}
 	return newTunnel(context.WithoutCancel(ctx), l, ch, "tcp", addr), nil
 }
@@ -97,7 +97,7 @@ func dialRequest(network, addr string) (kind string, payload []byte, err error) 
 	return "", nil, net.UnknownNetworkError(network)
 }
 
-func (m *Machine) notDialled(addr string, err error) error {
+func (m *Machine) notDialled(addr string, err error) *NotStartedError {
 	e := &NotStartedError{fault{Doing: "dial " + addr, Err: err, code: "FD-DIAL", machine: m.cfg.Name,
 		hint: "nothing answers at " + addr + " when asked from " + m.cfg.Name}}
 	if strings.HasPrefix(addr, "/") { // sshd says no word of why
@@ -110,8 +110,15 @@ func (m *Machine) notDialled(addr string, err error) error {
 	e.Err = fmt.Errorf("%s: %s", refused.Reason, Clean(refused.Message))
 	if refused.Reason == ssh.Prohibited {
 		e.code = "FD-SSH-FORWARD"
-		e.hint = "set AllowTcpForwarding to local in sshd_config on " + m.cfg.Name
+		e.hint = "in sshd_config on " + m.cfg.Name + ": AllowTcpForwarding local, without DisableForwarding, no PermitOpen that leaves out " + addr + ", and no \"restrict\" before the key"
 	}
+	return e
+}
+
+// through names the machine that lets nobody pass: the error will be told of the one
+// behind it.
+func (e *NotStartedError) through() *NotStartedError {
+	e.Doing += " through " + e.machine
 	return e
 }
 

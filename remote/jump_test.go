@@ -70,10 +70,10 @@ func TestABastionThatForwardsNothingIsTold(t *testing.T) {
 	c := end.Config()
 	c.Via = bastion.Machine(t)
 	err := remotetest.Machine(t, c).Connect(t.Context())
-	if want := "dial " + end.HostPort() + ": administratively prohibited: open failed"; err == nil || err.Error() != want || code(err) != "FD-SSH-FORWARD" {
+	if want := "dial " + end.HostPort() + " through web1: administratively prohibited: open failed"; err == nil || err.Error() != want || code(err) != "FD-SSH-FORWARD" {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if want := "set AllowTcpForwarding to local in sshd_config on web1"; hint(err) != want {
+	if want := `in sshd_config on web1: AllowTcpForwarding local, without DisableForwarding, no PermitOpen that leaves out ` + end.HostPort() + `, and no "restrict" before the key`; hint(err) != want {
 		t.Errorf("hint %q", hint(err))
 	}
 }

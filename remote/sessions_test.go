@@ -74,7 +74,7 @@ func TestLoginShellsOfOtherKinds(t *testing.T) {
 func TestNoForwardingIsTold(t *testing.T) {
 	for _, r := range []struct{ config, network, addr, text, code, hint string }{
 		{"AllowTcpForwarding no", "tcp", "127.0.0.1:1", "administratively prohibited: open failed", "FD-SSH-FORWARD",
-			"set AllowTcpForwarding to local in sshd_config on web1"},
+			`in sshd_config on web1: AllowTcpForwarding local, without DisableForwarding, no PermitOpen that leaves out 127.0.0.1:1, and no "restrict" before the key`},
 		{"AllowStreamLocalForwarding no", "unix", "/run/socket", "connect failed: open failed", "FD-DIAL",
 			"nothing answers at /run/socket when asked from web1, or its sshd forwards no sockets (AllowStreamLocalForwarding)"},
 	} {
