@@ -39,7 +39,7 @@ type offer struct {
 	signers []ssh.Signer
 	names   []string
 	user    string // to log in as
-	more    int // keys that there was no room for
+	more    int    // keys that there was no room for
 	agent   *keyAgent
 	certs   []string // files
 	ask     func(ctx context.Context, key string) (string, error)

@@ -86,7 +86,13 @@ func (l *link) newSession(ctx context.Context, out io.Writer) (*proc, error) {
 func (l *link) fewSessions(err error) error {
 	var refused *ssh.OpenChannelError
 	var not *NotStartedError
-	if n := l.slots.open(); n > 0 && errors.As(err, &refused) && errors.As(err, &not) {
+	if !errors.As(err, &refused) || !errors.As(err, &not) {
+		return err
+	}
+	switch n := l.slots.open(); n {
+	case 0:
+		not.hint = fmt.Sprintf("sshd on %s allows no session: set MaxSessions to 10, as it is without a word, or to 1 at least, on a balancer to 2", l.name)
+	default:
 		not.hint = fmt.Sprintf("sshd on %s allows %d sessions a connection, and all are held: set MaxSessions to 10, as it is without a word, or to 2 at least", l.name, n)
 	}
 	return err

@@ -53,6 +53,16 @@ func TestOneSessionIsTooFewAndTold(t *testing.T) {
 	}
 }
 
+func TestNoSessionIsTold(t *testing.T) {
+	_, err := remotetest.Start(t, "MaxSessions 0").Machine(t).Run(t.Context(), "true")
+	if want := `open a session: ssh: rejected: connect failed ("open failed")`; err == nil || err.Error() != want || code(err) != "FD-SSH-CHANNEL" {
+		t.Errorf("says %v, want %s", err, want)
+	}
+	if want := "sshd on web1 allows no session: set MaxSessions to 10, as it is without a word, or to 1 at least, on a balancer to 2"; hint(err) != want {
+		t.Errorf("hint %q", hint(err))
+	}
+}
+
 // Accounts whose login shell is none of sh's kind: all that it is given is one constant
 // command.
 func TestLoginShellsOfOtherKinds(t *testing.T) {

@@ -35,7 +35,7 @@ func around(m *testing.M) int {
 	if n, err := strconv.Atoi(os.Getenv("E2E_HOSTS")); err == nil {
 		webs = webs[:n]
 	}
-	args := []string{"up", "-n", fmt.Sprint(len(webs)), "-b", fmt.Sprint(len(edges()))}
+	args := []string{"up", "-n", fmt.Sprint(len(webs)), "-b", fmt.Sprint(len(edges())), "--bastions", fmt.Sprint(bastions())}
 	for _, e := range edges() {
 		if isNginx(e) {
 			args = append(args, "--nginx", e)
@@ -89,6 +89,12 @@ func isNginx(edge string) bool {
 		return edge == "edge2"
 	}
 	return false
+}
+
+// bastions is how many machines the fleet has that others may be reached through.
+func bastions() int {
+	n, _ := strconv.Atoi(os.Getenv("FLIPDEPLOY_BASTIONS")) // none where it is not set
+	return n
 }
 
 // tune shortens what a bad release would have the tests wait for.

@@ -65,13 +65,16 @@ var wrongs = []wrong{
 		}},
 }
 
+// sshdAgain has sshd listen as it is configured now; connections stay.
+const sshdAgain = "systemctl reset-failed ssh; systemctl restart ssh"
+
 // sshd has sshd read a line of configuration before all others, or no more.
 func sshd(line string) string {
 	const file = "/etc/ssh/sshd_config.d/0-test.conf"
 	if line == "" {
-		return "rm " + file + "; systemctl reload ssh"
+		return "rm " + file + "; " + sshdAgain
 	}
-	return fmt.Sprintf("echo '%s' >%s; systemctl reload ssh", line, file)
+	return fmt.Sprintf("echo '%s' >%s; %s", line, file, sshdAgain)
 }
 
 const (
@@ -100,33 +103,42 @@ func TestPreflightFindsEveryFaultAndChangesNothing(t *testing.T) {
 	flipdeploy(t, "rollout", "--artifact", art, "--min-serving", "4").want(t, 1, "refused") // makes state.dir
 	for _, w := range wrongs {
 		t.Run(strings.ReplaceAll(w.name, " ", "_"), func(t *testing.T) {
-			args := append([]string{"rollout", "--artifact", art, "--revision", "v1"}, w.flags...)
+			args := []string{"rollout", "--artifact", art, "--revision", "v1"}
 			if len(w.inv) > 0 {
 				args = append(args, with(t, w.inv...)...)
 			}
-			if w.work != nil {
-				undo, flags := w.work(t)
-				defer undo()
-				args = append(args, flags...)
-			}
-			defer script(t, w.undo)
-			script(t, w.make)
-			await(t, "three hosts at least in rotation", func() bool { return strings.Count(servers(t), " 2 0 1 1 ") >= 3 })
-			before := asItIs(t)
-			r := flipdeploy(t, args...).want(t, 1, "refused")
-			if after := asItIs(t); after != before {
-				t.Errorf("something was changed:\n%s\nwas\n%s", after, before)
-			}
-			if !strings.Contains(r.stderr, "["+w.code+"]") {
-				t.Errorf("no %s: %s", w.code, r.stderr)
-			}
-			says(t, w.name, r.stderr)
+			args = w.refused(t, args)
 			if w.name == "four at once" {
 				allAsEvents(t, args)
 			}
 		})
 	}
 	noneLeft(t)
+}
+
+// refused has what is wrong be so until the test ends: the command is refused in the
+// words that are on file, and nothing is changed. It returns all of the command.
+func (w wrong) refused(t *testing.T, args []string) []string {
+	t.Helper()
+	args = append(args, w.flags...)
+	if w.work != nil {
+		undo, flags := w.work(t)
+		t.Cleanup(undo)
+		args = append(args, flags...)
+	}
+	t.Cleanup(func() { script(t, w.undo) })
+	script(t, w.make)
+	await(t, "three hosts at least in rotation", func() bool { return strings.Count(servers(t), " 2 0 1 1 ") >= 3 })
+	before := asItIs(t)
+	r := flipdeploy(t, args...).want(t, 1, "refused")
+	if after := asItIs(t); after != before {
+		t.Errorf("something was changed:\n%s\nwas\n%s", after, before)
+	}
+	if !strings.Contains(r.stderr, "["+w.code+"]") {
+		t.Errorf("no %s: %s", w.code, r.stderr)
+	}
+	says(t, w.name, r.stderr)
+	return args
 }
 
 // servers is what HAProxy says to anybody who asks over TCP.

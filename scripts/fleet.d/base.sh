@@ -5,7 +5,7 @@
 TOOLS="debootstrap systemd-container iproute2 util-linux procps socat openssh-client"
 
 PACKAGES=systemd,systemd-sysv,dbus,openssh-server,iproute2,iputils-ping,procps,curl
-PACKAGES=$PACKAGES,ca-certificates,sudo,socat,netcat-openbsd,perl-base,python3,zstd,haproxy,nginx-light
+PACKAGES=$PACKAGES,ca-certificates,sudo,socat,netcat-openbsd,perl-base,python3,zstd,haproxy,nginx-light,fish,tcsh
 
 # need_tools returns once every package of TOOLS is installed.
 need_tools() {

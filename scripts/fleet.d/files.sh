@@ -3,21 +3,24 @@
 
 web_ip() { echo "10.77.0.$((10 + $1))"; }
 edge_ip() { echo "10.77.0.$((1 + $1))"; }
+bastion_ip() { echo "10.77.0.$((220 + $1))"; }
 
 # ip_of prints the address of the host of that name.
 ip_of() {
 	case $1 in
 	web[1-9]*) web_ip "${1#web}" ;;
 	edge[1-9]*) edge_ip "${1#edge}" ;;
+	bastion[1-9]*) bastion_ip "${1#bastion}" ;;
 	*) die "no such host: $1" ;;
 	esac
 }
 
-# names prints every host of a fleet of N web hosts and B balancers.
+# names prints every machine of a fleet of N web hosts, B balancers and J bastions.
 names() {
 	local i
 	for i in $(seq 1 "$1"); do echo "web$i"; done
 	for i in $(seq 1 "$2"); do echo "edge$i"; done
+	for i in $(seq 1 "$3"); do echo "bastion$i"; done
 }
 
 etc_hosts() {

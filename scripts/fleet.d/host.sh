@@ -30,6 +30,9 @@ dress_web() {
 	ln -sf ../shop.service "$units/multi-user.target.wants/shop.service"
 }
 
+# A bastion is a machine with sshd and nothing else.
+dress_bastion() { :; }
+
 dress_edge() {
 	local root=$2
 	if is_nginx "$1"; then
