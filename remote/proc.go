@@ -267,7 +267,7 @@ func (p *proc) neverRan() error {
 	said := lastLines(p.out.instead()+"\n"+p.err.instead(), 10)
 	e := p.l.notStarted("start a shell", fmt.Errorf("exit %d before the script began", p.status.code))
 	e.code, e.evidence = "FD-REMOTE-SHELL", said
-	e.hint = "log in to " + p.l.name + " by hand: the account must be able to run /bin/sh"
+	e.hint = "the account on " + p.l.name + " must be able to run /bin/sh: see its login shell (usermod -s), ForceCommand in sshd_config, command= before the key, its start files"
 	if len(said) > 0 {
 		e.Err = fmt.Errorf("%w: %s", e.Err, said[len(said)-1])
 	}
