@@ -14,7 +14,8 @@ import (
 func (x *program) planCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "plan", Usage: "what rollout would do, read live; nothing is changed",
-		Flags:  x.rolloutCommand().Flags,
+		Flags: append(rolloutFlags(), &ucli.StringFlag{Name: "output", Aliases: []string{"o"}, TakesFile: true,
+			Usage: "write the plan to `FILE`, too, for rollout --plan FILE", EnvVars: twin("output")}),
 		Action: func(c *ucli.Context) error { return x.plan(c, optionsOf(c, deploy.ModeRollout)) },
 	}
 }
@@ -35,10 +36,13 @@ func (x *program) withDryRun(cmd *ucli.Command, mode deploy.Mode) *ucli.Command 
 // plan tells what a rollout with these options would do, and all that keeps it from
 // being done. No lock is taken, no fence raised, nothing changed.
 func (x *program) plan(c *ucli.Context, o rolloutOptions) error {
-	return x.ask(c, o.override, func(ctx context.Context, a *asking) (deploy.Outcome, error) { return a.plan(ctx, o) })
+	return x.ask(c, o.resolve, func(ctx context.Context, a *asking) (deploy.Outcome, error) {
+		return a.plan(ctx, o, c.String("output"))
+	})
 }
 
-func (a *asking) plan(ctx context.Context, o rolloutOptions) (deploy.Outcome, error) {
+// plan tells it, and writes it to file, "" for nowhere.
+func (a *asking) plan(ctx context.Context, o rolloutOptions, file string) (deploy.Outcome, error) {
 	art, err := o.openArtifact(a.inv)
 	if err != nil {
 		return deploy.OutcomeRefused, err
@@ -51,6 +55,9 @@ func (a *asking) plan(ctx context.Context, o rolloutOptions) (deploy.Outcome, er
 		return deploy.OutcomeRefused, err
 	}
 	plan, survey, err := o.foresee(ctx, a.session, art, past)
+	if err == nil {
+		err = o.asAgreed(a.session, plan, survey)
+	}
 	if err == nil {
 		err = a.stageable(ctx, plan, art)
 	}
@@ -69,6 +76,13 @@ func (a *asking) plan(ctx context.Context, o rolloutOptions) (deploy.Outcome, er
 	}
 	f := a.foretold(o, plan, survey, art)
 	if f.Notes, err = a.notes(ctx); err != nil {
+		return deploy.OutcomeRefused, err
+	}
+	if file != "" {
+		f.File = file
+		err = writePlan(file, o.planned(a.session, plan, survey, art.SHA256))
+	}
+	if err != nil {
 		return deploy.OutcomeRefused, err
 	}
 	return outcome, a.showPlan(f)

@@ -19,6 +19,7 @@ type foretold struct {
 	Order         []string       `json:"order"`         // in which hosts change
 	Hosts         []foretoldHost `json:"hosts"`
 	Notes         []noted        `json:"notes"`
+	File          string         `json:"file,omitempty"` // it was written to
 }
 
 type foretoldHost struct {

@@ -19,6 +19,9 @@ func (a *asking) showPlan(f foretold) error {
 	a.say("")
 	a.say(f.table()...)
 	a.say("")
+	if f.File != "" {
+		defer a.sayf("The plan is in %s: flipdeploy rollout --plan %s", f.File, shellWord(f.File))
+	}
 	if f.Changes() == 0 {
 		a.say("Nothing is to be done.")
 		return nil

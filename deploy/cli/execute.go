@@ -113,6 +113,9 @@ func (o rolloutOptions) foresee(ctx context.Context, s *session, art *site.Artif
 // then looks at the fleet that the plan is made for.
 func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artifact, past []deploy.Past) (*prepared, error) {
 	plan, before, err := o.foresee(ctx, s, art, past)
+	if err == nil {
+		err = o.asAgreed(s, plan, before)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +130,10 @@ func (o rolloutOptions) prepare(ctx context.Context, s *session, art *site.Artif
 	if err != nil {
 		return nil, err
 	}
-	if plan, err = o.plan(s, survey, art, past); err != nil {
+	if plan, err = o.plan(s, survey, art, past); err == nil {
+		err = o.asAgreed(s, plan, survey) // once more: until the fence somebody may have been at it
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.sayPlan(plan)
@@ -242,7 +248,14 @@ func (o rolloutOptions) openArtifact(inv *inventory.Inventory) (*site.Artifact, 
 	case o.mode == deploy.ModeRestart, (o.mode == deploy.ModeRollback || o.only != "") && o.artifact == "":
 		return nil, nil
 	case inv.App.Artifact != "":
-		return openArtifact(inv.App)
+		art, err := openArtifact(inv.App)
+		if err != nil {
+			return nil, err
+		}
+		if err := o.sameArtifact(art); err != nil {
+			return nil, errors.Join(err, art.Close())
+		}
+		return art, nil
 	case o.mode == deploy.ModeRollout:
 		return nil, usage("no artifact: give --artifact PATH, or set app.artifact in the inventory")
 	}

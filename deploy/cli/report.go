@@ -55,20 +55,23 @@ func (a *asking) report(ctx context.Context, id, file string) (deploy.Outcome, e
 
 // writePage puts a whole page at file, or leaves what is there.
 func writePage(file string, write func(io.Writer) error) error {
-	err := func() error {
-		f, err := os.CreateTemp(filepath.Dir(file), ".report-*")
-		if err != nil {
-			return err
-		}
-		defer func() { _ = os.Remove(f.Name()) }() // gone when all went well
-		if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-			return err
-		}
-		return os.Rename(f.Name(), file)
-	}()
+	err := writeWhole(file, write)
 	if err == nil {
 		return nil
 	}
 	return &deploy.Fault{Code_: "FD-REPORT-WRITE", Err: fmt.Errorf("%s: cannot be written: %w", file, reason(err)),
 		Hint_: "make the directory, or name another place with -o FILE.html"}
+}
+
+// writeWhole has file hold all that write writes, or what it held before.
+func writeWhole(file string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".flipdeploy-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone when all went well
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
 }

@@ -38,6 +38,8 @@ type rolloutOptions struct {
 	to         string          // rollback
 	limitRate  string          // of the upload
 	probe      string          // URL
+	planFile   string          // to be carried out, "" for none
+	agreed     *planFile       // what it holds
 }
 
 // fleetFlags are those of every command that changes the fleet host by host.
@@ -76,14 +78,20 @@ func artifactFlag() ucli.Flag {
 	return &ucli.StringFlag{Name: "artifact", TakesFile: true, Usage: "what to roll out, `PATH`", EnvVars: twin("artifact")}
 }
 
+// rolloutFlags are those of rollout and of the plan of one.
+func rolloutFlags() []ucli.Flag {
+	return slices.Concat([]ucli.Flag{
+		artifactFlag(),
+		&ucli.StringFlag{Name: "revision", Usage: "what was built, `R`; default: from the artifact", EnvVars: twin("revision")},
+		limitFlag(),
+	}, fleetFlags(), forwardFlags())
+}
+
 func (x *program) rolloutCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "rollout", Usage: "replace the release on every host, a few at a time",
-		Flags: slices.Concat([]ucli.Flag{
-			artifactFlag(),
-			&ucli.StringFlag{Name: "revision", Usage: "what was built, `R`; default: from the artifact", EnvVars: twin("revision")},
-			limitFlag(),
-		}, fleetFlags(), forwardFlags()),
+		Flags: append(rolloutFlags(), &ucli.StringFlag{Name: "plan", TakesFile: true,
+			Usage: "carry out what plan -o wrote to `FILE`, with its flags; refused when anything is not as it was then", EnvVars: twin("plan")}),
 		Action: func(c *ucli.Context) error { return x.run(c, optionsOf(c, deploy.ModeRollout)) },
 	}
 }
@@ -116,7 +124,7 @@ func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
 		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
 		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
 		noUndo: c.Bool("no-undo"), maxFail: c.String("max-failures"), hosts: c.String("hosts"), skip: c.Int("skip-unreachable"),
-		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to"), limitRate: c.String("limit-rate"), probe: c.String("probe")}
+		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to"), limitRate: c.String("limit-rate"), probe: c.String("probe"), planFile: c.String("plan")}
 }
 
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
@@ -125,7 +133,7 @@ func (x *program) run(c *ucli.Context, o rolloutOptions) error {
 		if err != nil {
 			return deploy.Result{}, err
 		}
-		if err := o.override(inv); err != nil {
+		if err := o.resolve(inv); err != nil {
 			return deploy.Result{}, err
 		}
 		if question := o.question(); question != "" {
@@ -241,6 +249,15 @@ func (o rolloutOptions) back() error {
 		return usage("--to: %s", err)
 	}
 	return nil
+}
+
+// resolve lays the flags over the inventory, those of a plan that is to be carried out
+// among them.
+func (o *rolloutOptions) resolve(inv *inventory.Inventory) error {
+	if err := o.follow(inv); err != nil {
+		return err
+	}
+	return o.override(inv)
 }
 
 // override lays the flags over the inventory's numbers and checks them together.

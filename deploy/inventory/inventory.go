@@ -7,8 +7,9 @@ import "time"
 
 // An Inventory is one app and the machines it runs on, checked as a whole.
 type Inventory struct {
-	Path string // as it was given
-	Dir  string // absolute; relative paths in the file are relative to it
+	Path   string // as it was given
+	Dir    string // absolute; relative paths in the file are relative to it
+	SHA256 string // of the file
 
 	App     App
 	Reload  Reload

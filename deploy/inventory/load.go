@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -28,7 +30,13 @@ func Load(path string) (*Inventory, error) {
 	if err != nil {
 		return nil, refuse(path, "cannot be read: "+reason(err), "", err)
 	}
-	return Parse(data, path)
+	inv, err := Parse(data, path)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	inv.SHA256 = hex.EncodeToString(sum[:])
+	return inv, nil
 }
 
 // reason is what the system said, without the path that stands before it.

@@ -123,8 +123,18 @@ $`)
 			t.Errorf("the result is not last: %s", j.stdout)
 		}
 	})
+	kept := filepath.Join(t.TempDir(), "plan.json")
+	keep := func() { flipdeploy(t, append([]string{"plan", "-o", kept}, args...)...).want(t, 0, "done") }
+	keep()
 	haproxy(t, "set server shop/web3 state ready")
-	rollout(t, "p1", "ok").want(t, 0, "done")
+	stale := flipdeploy(t, "rollout", "--plan", kept).want(t, 1, "refused")
+	if !strings.Contains(stale.stderr, "[FD-PLAN-STALE]") || !strings.Contains(stale.stderr, "| web3: out maint on edge1, by hand or by another tool, now ") {
+		t.Errorf("a plan that is stale: %s", stale)
+	}
+	wantVersions(t, "v0")
+	await(t, "web3", func() bool { return regexp.MustCompile(`web3 .* ready`).MatchString(flipdeploy(t, "status").stdout) })
+	keep()
+	flipdeploy(t, "rollout", "--plan", kept, "--json").want(t, 0, "done")
 	unchanged(t, func() {
 		again := flipdeploy(t, append([]string{"plan"}, args...)...).want(t, 0, "done")
 		if !strings.Contains(again.stdout, "Nothing is to be done.") {
