@@ -113,10 +113,10 @@ note web2: out of rotation on edge1: maint, owner hand
 Rights
   edge1: once, as root
     install -d -m 0755 -o ops '/var/lib/flip deploy'
-  edge1: in a file of /etc/sudoers.d, with visudo -f
+  edge1: lines for sudo visudo -f /etc/sudoers.d/flipdeploy
     ops ALL=(root) NOPASSWD: /usr/bin/tee /etc/nginx/x
     amounts to root: it writes nginx's configuration
-  web1, web2: in a file of /etc/sudoers.d, with visudo -f
+  web1, web2: lines for sudo visudo -f /etc/sudoers.d/flipdeploy
     deploy ALL=(root) NOPASSWD: /usr/bin/kill -HUP [0-9]*
 
 shop: 3 findings

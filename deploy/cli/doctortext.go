@@ -97,7 +97,7 @@ func (d *diagnosis) sayRights() {
 			d.say(indented(r.Run)...)
 		}
 		if len(r.Sudoers) > 0 {
-			d.sayf("  %s: in a file of /etc/sudoers.d, with visudo -f", names)
+			d.sayf("  %s: lines for sudo visudo -f /etc/sudoers.d/flipdeploy", names)
 			d.say(indented(r.Sudoers)...)
 		}
 		for _, why := range r.Root {

@@ -72,7 +72,7 @@ func (a *asking) init(o initOptions) (deploy.Outcome, error) {
 	if err := writeNew(o.inventory, text); err != nil {
 		return deploy.OutcomeRefused, err
 	}
-	return deploy.OutcomeDone, a.showDraft(o.inventory, text, inv, d)
+	return deploy.OutcomeDone, a.showDraft(o, text, inv, d)
 }
 
 // draft reads what there is to be read.
@@ -154,15 +154,12 @@ type drafted struct {
 }
 
 // showDraft tells what was written and what is to be done next.
-func (a *asking) showDraft(path, text string, inv *inventory.Inventory, d *draft) error {
+func (a *asking) showDraft(o initOptions, text string, inv *inventory.Inventory, d *draft) error {
+	path := o.inventory
 	for _, n := range d.notes {
 		a.emit(deploy.Event{Kind: deploy.KindWarning, Code: "FD-INIT-NOTE", Detail: n})
 	}
-	with := ""
-	if path != "inventory.toml" {
-		with = " -i " + shellWord(path)
-	}
-	next := []string{"flipdeploy trust" + with, "flipdeploy plan" + with + " --artifact PATH"}
+	next := o.next()
 	if a.json {
 		return a.object(drafted{a.head("init"), path, inv.App.Name, hostNames(inv), lbsOf(inv), todos(text), next})
 	}
@@ -176,6 +173,18 @@ func (a *asking) showDraft(path, text string, inv *inventory.Inventory, d *draft
 		a.sayf("  %s", n)
 	}
 	return nil
+}
+
+// next are the commands that lead to a first rollout.
+func (o initOptions) next() []string {
+	with, artifact := "", " --artifact PATH"
+	if o.inventory != "inventory.toml" {
+		with = " -i " + shellWord(o.inventory)
+	}
+	if o.artifact != "" {
+		artifact = " --artifact " + shellWord(o.artifact)
+	}
+	return []string{"flipdeploy trust" + with, "flipdeploy doctor" + with + artifact, "flipdeploy plan" + with + artifact}
 }
 
 func lbsOf(inv *inventory.Inventory) []string {

@@ -183,7 +183,7 @@ func deniedError(user string, denied []string) error {
 		return nil
 	}
 	e := newError("processes", "FD-PROC-RIGHTS",
-		"allow them without a password: put the lines above into a file in /etc/sudoers.d, with visudo -f",
+		"allow the lines above without a password: sudo visudo -f /etc/sudoers.d/flipdeploy",
 		"sudo does not let %s run: %s", user, strings.Join(denied, "; "))
 	for _, line := range denied {
 		e.evidence = append(e.evidence, SudoersLine(user, line))

@@ -150,16 +150,50 @@ func wantStatus(t *testing.T, host, state, owner string) {
 	}
 }
 
-// A rollout on a terminal tells the lines that it tells in a pipe, with one bar below
-// them that is gone at the end.
+// A rollout tells the lines of testdata, in a pipe and on a terminal of 40 columns (where
+// all is shown, on one of 80, too), there with one bar below them that is gone at the end.
 func TestARolloutOnATerminal(t *testing.T) {
 	if _, err := exec.LookPath("script"); err != nil {
 		t.Fatal(err)
 	}
 	fresh(t)
-	piped := flipdeploy(t, "rollout", "--parallel", "1", "--artifact", build(t, "w1", "ok"), "--revision", "w1").want(t, 0, "done")
-	args := inventory("rollout", "--parallel", "1", "--artifact", build(t, "w2", "ok"), "--revision", "w2")
-	cmd := exec.Command("script", "-qec", "stty cols 100; exec "+strings.Join(append([]string{"../fleet", "run", binary}, args...), " "), filepath.Join(t.TempDir(), "typescript"))
+	piped := flipdeploy(t, rolloutOf(t, "w1")...).want(t, 0, "done")
+	told(t, "in a pipe", strings.Split(strings.TrimSuffix(piped.stderr+piped.stdout, "\n"), "\n"))
+	for i, cols := range []int{40, 80} {
+		if i > 0 && !whole() {
+			break
+		}
+		bars, lines := screen(onTerminal(t, cols, rolloutOf(t, fmt.Sprintf("w%d", i+2))))
+		told(t, fmt.Sprintf("on %d columns", cols), lines)
+		flipping := 0
+		for _, b := range bars {
+			switch {
+			case strings.HasPrefix(b, "flipping "):
+				flipping++
+			case !strings.HasPrefix(b, "staging "):
+				t.Errorf("no bar, and no line: %q", b)
+			}
+			if len([]rune(b)) > cols-1 {
+				t.Errorf("a bar of %d columns wraps: %q", len([]rune(b)), b)
+			}
+		}
+		t.Logf("%d columns: %d lines, %d frames, %d of them while flipping", cols, len(lines), len(bars), flipping)
+		if flipping < 10 {
+			t.Errorf("only %d frames", flipping)
+		}
+	}
+}
+
+func rolloutOf(t *testing.T, version string) []string {
+	t.Helper()
+	return inventory("rollout", "--parallel", "2", "--artifact", build(t, version, "ok"), "--revision", version)
+}
+
+// onTerminal is all that a terminal of so many columns got, outside of CI.
+func onTerminal(t *testing.T, cols int, args []string) string {
+	t.Helper()
+	line := strings.Join(append([]string{"../fleet", "run", binary}, args...), " ")
+	cmd := exec.Command("script", "-qec", fmt.Sprintf("stty cols %d; exec %s", cols, line), filepath.Join(t.TempDir(), "typescript"))
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); name != "CI" && name != "GITHUB_ACTIONS" && name != "GITLAB_CI" {
 			cmd.Env = append(cmd.Env, pair)
@@ -170,27 +204,21 @@ func TestARolloutOnATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	bars, lines := screen(string(out))
-	if got, want := timeless(lines), timeless(strings.Split(strings.TrimSuffix(piped.stderr+piped.stdout, "\n"), "\n")); !slices.Equal(got, want) {
-		t.Errorf("a terminal is told\n%s\na pipe\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	staging, flipping := 0, 0
-	for _, b := range bars {
-		switch {
-		case strings.HasPrefix(b, "staging "):
-			staging++
-		case strings.HasPrefix(b, "flipping "):
-			flipping++
-		default:
-			t.Errorf("no bar, and no line: %q", b)
-		}
-		if len([]rune(b)) > 99 {
-			t.Errorf("a bar of %d columns wraps", len([]rune(b)))
+	return string(out)
+}
+
+// told compares the lines of a rollout, but for what varies, with testdata.
+func told(t *testing.T, where string, lines []string) {
+	t.Helper()
+	const file = "testdata/words/rollout.want"
+	got := strings.Join(timeless(lines), "\n") + "\n"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
-	t.Logf("%d lines, %d frames while staging, %d while flipping", len(lines), staging, flipping)
-	if flipping < 10 {
-		t.Errorf("only %d frames", flipping)
+	if want, err := os.ReadFile(file); err != nil || got != string(want) {
+		t.Errorf("%s it told\n%swant\n%s%v", where, got, want, err)
 	}
 }
 
@@ -211,7 +239,7 @@ func screen(text string) (bars, lines []string) {
 }
 
 // How a release is staged is chosen by measured speed: as a delta, packed, or whole.
-var times = regexp.MustCompile(`\b[0-9.]+m?s\b|\b[0-9.]+ [kM]?B\b|\bv0\b|\bw[12]\b|\bstaged .*`)
+var times = regexp.MustCompile(`\b[0-9.]+m?s\b|\b[0-9.]+ [kM]?B\b|\bv0\b|\bw[123]\b|\bstaged .*`)
 
 // timeless are lines without durations, sizes, ways of staging and revisions, hosts
 // that go side by side in one order.
