@@ -19,12 +19,12 @@ const (
 func (x *program) statusCommand() *ucli.Command {
 	return &ucli.Command{
 		Name: "status", Usage: "the fleet now, read live",
-		Flags: []ucli.Flag{&ucli.BoolFlag{Name: "watch", Usage: "again every 2 s, until interrupted", EnvVars: twin("watch")}},
+		Flags: []ucli.Flag{&ucli.BoolFlag{Name: "watch", Usage: "again every 2 s, until interrupted; where there is no terminal, only what changed", EnvVars: twin("watch")}},
 		Action: func(c *ucli.Context) error {
 			return x.asks(func(ctx context.Context, a *asking) (deploy.Outcome, error) {
 				a.bare = true
 				if c.Bool("watch") {
-					return a.watch(ctx)
+					return a.watch(ctx, func() fleetStatus { return a.status(ctx, watchWait) })
 				}
 				st := a.status(ctx, dialWait)
 				return deploy.OutcomeDone, a.showStatus(st)
@@ -81,36 +81,6 @@ type seatStatus struct {
 type lbStatus struct {
 	Name      string `json:"name"`
 	Reachable bool   `json:"reachable"`
-}
-
-// watch shows the fleet again and again. To be interrupted is its way to end.
-func (a *asking) watch(ctx context.Context) (deploy.Outcome, error) {
-	redraw := !a.json && terminal(a.x.env.Stdout) && a.getenv("TERM") != "" && a.getenv("TERM") != "dumb"
-	for tick := time.NewTicker(watchEvery); ; {
-		st := a.status(ctx, watchWait)
-		if ctx.Err() != nil {
-			tick.Stop()
-			return deploy.OutcomeDone, nil
-		}
-		if redraw {
-			a.out.WriteString("\x1b[H\x1b[J")
-		} else {
-			a.say(st.Time.Format(time.RFC3339))
-		}
-		if err := a.showStatus(st); err != nil {
-			return deploy.OutcomeDone, err
-		}
-		if !redraw {
-			a.say("")
-		}
-		if _, err := a.out.WriteTo(a.x.env.Stdout); err != nil {
-			return deploy.OutcomeDone, nil // who watched has gone
-		}
-		select {
-		case <-ctx.Done():
-		case <-tick.C:
-		}
-	}
 }
 
 func (a *asking) showStatus(st fleetStatus) error {

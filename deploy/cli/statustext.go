@@ -12,7 +12,19 @@ import (
 // lines are the status for a person: what holds the fleet, every host, and what
 // could not be read.
 func (st fleetStatus) lines() []string {
-	lines := []string{ui.Line("%s: %s", st.App, st.runs())}
+	lines := append([]string{ui.Line("%s: %s", st.App, st.runs())}, st.standing()...)
+	lines = append(append(lines, ""), st.rows().Lines()...)
+	for i, p := range st.Problems {
+		if i == 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, ui.Line("! %s", p))
+	}
+	return lines
+}
+
+// standing is what holds the fleet.
+func (st fleetStatus) standing() (lines []string) {
 	if st.Lock != nil {
 		lines = append(lines, ui.Line("locked by %s%s", st.Lock, pausing(st.Pausing)))
 	}
@@ -21,13 +33,6 @@ func (st fleetStatus) lines() []string {
 	}
 	if u := st.Unfinished; u != nil {
 		lines = append(lines, ui.Line("unfinished: %s %s to %s: %s", u.Mode, u.Rollout, or(u.Revision, "what ran before"), deploy.OutcomeUnfinished.Next(u.Mode)))
-	}
-	lines = append(append(lines, ""), st.table()...)
-	for i, p := range st.Problems {
-		if i == 0 {
-			lines = append(lines, "")
-		}
-		lines = append(lines, ui.Line("! %s", p))
 	}
 	return lines
 }
@@ -64,8 +69,8 @@ func (st fleetStatus) runs() string {
 	return fmt.Sprintf("%s of %d hosts%s", strings.Join(parts, ", "), len(st.Hosts), lost)
 }
 
-func (st fleetStatus) table() []string {
-	t := ui.Table{Head: []string{"host", "release", "running", "healthy"}}
+func (st fleetStatus) rows() *ui.Table {
+	t := &ui.Table{Head: []string{"host", "release", "running", "healthy"}}
 	for _, lb := range st.LBs {
 		t.Head = append(t.Head, lb.Name)
 	}
@@ -84,7 +89,7 @@ func (st fleetStatus) table() []string {
 		}
 		t.Add(row...)
 	}
-	return t.Lines()
+	return t
 }
 
 func yesNo(b bool) string {
