@@ -122,7 +122,7 @@ func (w *wait) report() {
 }
 
 func (l load) words() string {
-	s := fmt.Sprintf("%d sessions", l.sessions)
+	s := counted(l.sessions, "session")
 	if l.older > 0 {
 		s += fmt.Sprintf(", %d in old HAProxy workers", l.older)
 	}

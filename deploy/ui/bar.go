@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
@@ -43,8 +44,16 @@ func (b *bar) draw(key barKey, at, end int64) string {
 	}
 	b.at, b.end = at, end
 	_ = b.Set64(at) // it complains of numbers past its end only
+	if key.cols < narrow {
+		return strings.TrimRight(drawing.ReplaceAllString(b.frame.text, ""), " ")
+	}
 	return strings.TrimRight(b.frame.text, " ")
 }
+
+// On few columns numbers and words say more than a drawing of them.
+const narrow = 60
+
+var drawing = regexp.MustCompile(`\[[=> ]*\] `)
 
 func (b *bar) made(key barKey, end int64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(end,

@@ -154,6 +154,25 @@ func TestLiveBarGoesBackInARollback(t *testing.T) {
 	})
 }
 
+func TestLiveHasNoDrawingOnFewColumns(t *testing.T) {
+	for cols, want := range map[int]string{
+		60: "flipping   0% [          ] (0/1)  web1 draining (edge1: 3 s",
+		59: "flipping   0% (0/1)  web1 draining (edge1: 3 sessions)",
+		40: "flipping   0% (0/1)  web1 draining (edg",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			u, term, _ := live(cols)
+			defer u.Close()
+			u.Event(host(0, "web1", deploy.Draining, "", 0))
+			u.Event(deploy.Event{Kind: deploy.KindLB, Host: "web1", LB: "edge1", Detail: "3 sessions"})
+			time.Sleep(150 * time.Millisecond)
+			synctest.Wait()
+			lines := term.lines(t)
+			wantText(t, fmt.Sprint(cols), lines[len(lines)-1], want)
+		})
+	}
+}
+
 func TestLiveNeverWrapsTheBar(t *testing.T) {
 	for _, width := range []int{1, 10, 20, 40, 80, 200} {
 		synctest.Test(t, func(t *testing.T) {

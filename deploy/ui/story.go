@@ -24,7 +24,7 @@ type story struct {
 	hosts     map[string]*standing
 	order     []string
 	seq       int64
-	moved     time.Time // of the last event
+	moved     time.Time // of the last event that said something new
 	spoke     time.Time // of the last line
 }
 
@@ -193,8 +193,17 @@ func (s *story) number(e deploy.Event) deploy.Event {
 	if e.Seq == 0 {
 		e.Seq = s.seq + 1
 	}
-	s.seq, s.moved = max(s.seq, e.Seq), time.Now()
+	s.seq = max(s.seq, e.Seq)
+	if !s.again(e) {
+		s.moved = time.Now()
+	}
 	return e
+}
+
+// again tells that e says what its host waits for, as it was said before: nothing moved.
+func (s *story) again(e deploy.Event) bool {
+	st := s.hosts[e.Host]
+	return st != nil && e.Kind == deploy.KindLB && st.words == detail(e)
 }
 
 // complete fills what the engine left open in a result.
