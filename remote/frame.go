@@ -27,6 +27,13 @@ func newFrame(begin, end string, to io.Writer) *frame {
 	}
 }
 
+// pass sets where to, before a script can have begun.
+func (f *frame) pass(to io.Writer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.to = to
+}
+
 func (f *frame) Write(p []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -27,6 +27,10 @@ type link struct {
 	waiting  bool           // nothing more is counted in running
 	running  sync.WaitGroup // everything that was started for this connection
 	sessions atomic.Bool    // a session was opened once: sshd has switched Nagle off
+
+	spare     chan *proc   // shells that wait for their scripts; see prepare
+	sparing   atomic.Int32 // how many of them there are, or will be
+	spareless atomic.Bool  // there are to be no more
 }
 
 func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
@@ -37,6 +41,7 @@ func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
 		output: cfg.MaxOutput,
 		slots:  newSlots(),
 		dead:   make(chan struct{}),
+		spare:  make(chan *proc, spares),
 	}
 	l.spawn(l.watchEnd)
 	l.spawn(func() { l.ping(cfg.KeepAlive) })

@@ -25,6 +25,7 @@ type proc struct {
 	out    *frame
 	err    *frame
 	stderr *capture
+	shell  bool // it runs, and waits for its script
 
 	exited chan struct{} // closed once an exit status came
 	done   chan struct{} // closed once the other side closed the session and all was read
@@ -36,29 +37,40 @@ type exitStatus struct {
 	signal string
 }
 
-// start opens a session and hands over the script; out gets its stdout. Every
-// error is a *NotStartedError: without its last line the script does not run.
+// start has a shell take the script; out gets its stdout. Every error is a
+// *NotStartedError, or an *UnknownError once the script was on its way: without its
+// last line it does not run.
 func (m *Machine) start(ctx context.Context, script string, stdin bool, out io.Writer) (*proc, error) {
 	l, err := m.connected(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := l.newSession(ctx, out)
-	if err != nil {
-		return nil, err
+	for {
+		p, err := l.newSession(ctx, out)
+		if err != nil {
+			return nil, err
+		}
+		waited := p.shell
+		if err := p.send(ctx, p.wrap(script, stdin)); err != nil {
+			return nil, err
+		}
+		if l.sessions.Swap(true) {
+			l.prepare()
+		}
+		if !waited || p.ran(ctx) {
+			return p, nil
+		}
 	}
-	if err := p.send(ctx, p.wrap(script, stdin)); err != nil {
-		return nil, err
-	}
-	l.sessions.Store(true)
-	return p, nil
 }
 
-// newSession waits for a free slot and opens a session in it. A refused session never
-// started, so asking again is safe.
+// newSession takes the spare shell, or waits for a free slot and opens a session in it. A
+// refused session never started, so asking again is safe.
 func (l *link) newSession(ctx context.Context, out io.Writer) (*proc, error) {
 	var began time.Time
 	for ; ; time.Sleep(sessionPause) {
+		if p := l.takeSpare(out); p != nil {
+			return p, nil
+		}
 		if err := l.slots.take(ctx, l.dead); err != nil {
 			if l.lost() {
 				return nil, l.notStarted("open a session", l.cause)
@@ -170,10 +182,26 @@ func signalCode(name string) int {
 	return 128 + known[name]
 }
 
-// send asks for the shell and writes the script to it.
+// send writes the script to the shell, which it asks for where it does not run yet.
 func (p *proc) send(ctx context.Context, script string) error {
+	return p.sure(ctx, func() error {
+		if !p.shell {
+			if err := p.exec(); err != nil {
+				return err
+			}
+		}
+		_, err := io.WriteString(p.ch, script)
+		if errors.Is(err, io.EOF) {
+			return nil // it ended before it had read all: the exit status tells
+		}
+		return err
+	})
+}
+
+// sure does what the library may not come back from.
+func (p *proc) sure(ctx context.Context, do func() error) error {
 	result := make(chan error, 1)
-	p.l.spawn(func() { result <- p.exec(script) })
+	p.l.spawn(func() { result <- do() })
 	select {
 	case err := <-result:
 		if err == nil {
@@ -188,17 +216,11 @@ func (p *proc) send(ctx context.Context, script string) error {
 	return p.unsure(ctx, "start a shell")
 }
 
-func (p *proc) exec(script string) error {
+// exec asks for the shell.
+func (p *proc) exec() error {
 	ok, err := p.ch.SendRequest("exec", true, ssh.Marshal(struct{ Command string }{command}))
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return errors.New("sshd refused to run " + command)
-	}
-	_, err = io.WriteString(p.ch, script)
-	if errors.Is(err, io.EOF) {
-		return nil // it ended before it had read all: the exit status tells
+	if err == nil && !ok {
+		err = errors.New("sshd refused to run " + command)
 	}
 	return err
 }

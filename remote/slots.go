@@ -43,6 +43,17 @@ func (s *slots) take(ctx context.Context, dead <-chan struct{}) error {
 	}
 }
 
+// spare takes one where others stay free. It does not wait.
+func (s *slots) spare() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used+1 >= s.limit {
+		return false
+	}
+	s.used++
+	return true
+}
+
 func (s *slots) give() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

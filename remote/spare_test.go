@@ -1,0 +1,106 @@
+package remote_test
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote/remotetest"
+)
+
+// slowShell is an account whose shell takes a while to start, and the shells it had.
+func slowShell(t *testing.T) (*remotetest.SSHD, func() (pids []int)) {
+	t.Helper()
+	log := filepath.Join(t.TempDir(), "shells")
+	s := remotetest.Start(t, "ForceCommand sleep 0.5; echo $$ >>"+log+"; exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"")
+	return s, func() (pids []int) {
+		text, _ := os.ReadFile(log)
+		for _, word := range strings.Fields(string(text)) {
+			pid, err := strconv.Atoi(word)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+		return pids
+	}
+}
+
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for range 500 {
+		if so() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal(what)
+}
+
+func TestTheNextShellStartsWhileThisOneWorks(t *testing.T) {
+	s, shells := slowShell(t)
+	m := s.Machine(t)
+	for _, n := range []int{1, 4, 5} { // one script alone needs no second shell
+		began := time.Now()
+		if out, err := m.Run(t.Context(), "echo well"); err != nil || string(out) != "well\n" {
+			t.Fatalf("%q, %v", out, err)
+		}
+		if d := time.Since(began); n == 5 && d > 400*time.Millisecond {
+			t.Errorf("it waited for a shell: %s", d)
+		}
+		await(t, "no shell waits", func() bool { return len(shells()) == n })
+		time.Sleep(50 * time.Millisecond)
+	}
+	if out, err := m.Stream(t.Context(), "cat", strings.NewReader("payload")); err != nil || string(out) != "payload" {
+		t.Errorf("streamed %q, %v", out, err)
+	}
+}
+
+// Whatever ends a shell that waits, before or after it was sent a script: that runs, and
+// once.
+func TestAShellThatEndsWhileItWaitsIsReplaced(t *testing.T) {
+	for name, end := range map[string]func(pid int){
+		"before": func(pid int) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			time.Sleep(200 * time.Millisecond)
+		},
+		"after": func(pid int) {
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+			time.AfterFunc(500*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, shells := slowShell(t)
+			m := s.Machine(t)
+			for range 3 {
+				if _, err := m.Run(t.Context(), "true"); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(700 * time.Millisecond)
+			}
+			await(t, "no shells wait", func() bool { return len(shells()) == 5 })
+			for _, pid := range shells()[1:] { // of which two live
+				end(pid)
+			}
+			ran := filepath.Join(t.TempDir(), "ran")
+			if _, err := m.Run(t.Context(), "echo x >>"+ran); err != nil {
+				t.Fatal(err)
+			}
+			if text, _ := os.ReadFile(ran); string(text) != "x\n" {
+				t.Errorf("ran %q", text)
+			}
+			for range 2 {
+				if out, err := m.Run(t.Context(), "echo well"); err != nil || string(out) != "well\n" {
+					t.Errorf("%q, %v", out, err)
+				}
+			}
+			if n := len(shells()); n != 8 {
+				t.Errorf("%d shells: where one does not wait, no other is to", n)
+			}
+		})
+	}
+}
