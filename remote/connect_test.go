@@ -240,7 +240,7 @@ func TestEncryptedKeyNeedsItsPassphrase(t *testing.T) {
 	s := remotetest.Start(t)
 	key := filepath.Join(t.TempDir(), "locked")
 	keygen(t, "-t", "ed25519", "-f", key)
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", "secret", "-f", key).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	public, _ := os.ReadFile(key + ".pub")
