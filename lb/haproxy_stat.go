@@ -25,12 +25,12 @@ func (r statRow) into(v *server) {
 
 func parseStat(text string) ([]statRow, error) {
 	body, ok := strings.CutPrefix(text, "# ")
-	if !ok {
-		return nil, fmt.Errorf("show stat: no header")
-	}
 	lines, err := parseCSV(body)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("show stat: %w", err)
+	case !ok || len(lines) == 0:
+		return nil, fmt.Errorf("show stat: no header")
 	}
 	var rows []statRow
 	columns := columnsOf(lines[0])

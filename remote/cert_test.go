@@ -153,7 +153,7 @@ func TestAPersonIsAskedOnceForAPassphrase(t *testing.T) {
 	s := remotetest.Start(t)
 	key := filepath.Join(t.TempDir(), "locked")
 	keygen(t, "-t", "ed25519", "-f", key)
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", key).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", "secret", "-f", key).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	public, _ := os.ReadFile(key + ".pub")
@@ -179,7 +179,7 @@ func TestAPersonIsAskedOnceForAPassphrase(t *testing.T) {
 	}
 	other := filepath.Join(t.TempDir(), "other")
 	keygen(t, "-t", "ed25519", "-f", other, "-C", "other")
-	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-P", "", "-N", "secret", "-f", other).CombinedOutput(); err != nil {
+	if out, err := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", "secret", "-f", other).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	c.IdentityFiles = []string{other}
