@@ -33,7 +33,6 @@ func judged(t *testing.T, most string) []string {
 // passes one that nobody asked anything.
 func TestJudgeSeesWhatHealthDoesNot(t *testing.T) {
 	fresh(t)
-	defer fresh(t)
 	for _, e := range edges() {
 		if isNginx(e) {
 			withUpstreamFields(t, e)
@@ -87,8 +86,10 @@ func inDoubt(t *testing.T) {
 			t.Errorf("%s runs %q, want %q", h, got, want)
 		}
 	}
-	flipdeploy(t, "rollback", "--json", "--parallel", "2", "--bake", "0s").want(t, 0, "done") // asks for no traffic
-	wantVersions(t, "j01")
+	if whole() { // the way back asks for no traffic
+		flipdeploy(t, "rollback", "--json", "--parallel", "2", "--bake", "0s").want(t, 0, "done")
+		wantVersions(t, "j01")
+	}
 	noneLeft(t)
 }
 
