@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -70,52 +69,6 @@ func (c *checker) left(ctx context.Context, from []health.Vantage) []health.Vant
 		return from
 	}
 	return left
-}
-
-// allowed is nil unless a machine that is to ask hosts for their health may not: it
-// would be found out only after the first flip. Where hosts may be asked from themselves
-// instead, they have to be allowed that.
-func (c *checker) allowed(ctx context.Context) error {
-	from := map[string]health.Vantage{}
-	for _, all := range c.from {
-		for _, v := range all {
-			from[v.Name] = v
-		}
-	}
-	err := c.mayAsk(ctx, from)
-	if err == nil || !c.auto {
-		return err
-	}
-	if own := c.mayAsk(ctx, c.own); own != nil {
-		return errors.Join(err, own)
-	}
-	return nil
-}
-
-func (c *checker) mayAsk(ctx context.Context, from map[string]health.Vantage) error {
-	return each(sortedKeys(from), func(name string) error {
-		v := from[name]
-		conn, err := v.Dialer.DialContext(ctx, "tcp", v.Addr)
-		if err == nil {
-			return conn.Close()
-		}
-		if !health.Forbidden(err) {
-			return nil // whether the app is well is asked elsewhere
-		}
-		return c.forbidden(v, err)
-	})
-}
-
-func (c *checker) forbidden(v health.Vantage, err error) error {
-	what, instead := "it may ask no host for its health", `; or health.via = "host" or "auto"`
-	if _, host := c.own[v.Name]; host {
-		what, instead = "it may not ask itself for its health", `; or health.via = "lb"`
-	}
-	if c.auto { // it was tried
-		instead = ""
-	}
-	return &deploy.Fault{Host: v.Name, Code_: "FD-SSH-FORWARD", Err: fmt.Errorf("%s: %w", what, err),
-		Hint_: "in sshd_config on " + v.Name + ": AllowTcpForwarding local, without DisableForwarding, and no \"restrict\" before the key" + instead}
 }
 
 func (c *checker) Probe(ctx context.Context, host string) error {

@@ -102,6 +102,7 @@ var closed = []wrong{
 	{name: "certificate expired", work: certified("deploy,root", "20200101000000Z:20200102000000Z"), code: "FD-SSH-AUTH"},
 	{name: "certificate for deploy alone", work: certified("deploy", "+1d"), code: "FD-SSH-AUTH"},
 	{name: "each host closed in another way", make: "web4: usermod -s /usr/sbin/nologin deploy", undo: "web4: usermod -s /bin/bash deploy", work: shut, code: "FD-REMOTE-SHELL"},
+	{name: "balancer may ask some", make: "edge1: " + sshd("PermitOpen 10.77.0.11:8080"), undo: "edge1: " + sshd(""), code: "FD-SSH-FORWARD"},
 	{name: "hosts that may not ask themselves", inv: []string{"[health]\n", "[health]\nvia = \"host\"\n"}, code: "FD-SSH-FORWARD"},
 	{name: "nobody may ask for health", inv: []string{"[health]\n", "[health]\nvia = \"auto\"\n"}, make: "edge1: " + sshd("AllowTcpForwarding no"), undo: "edge1: " + sshd(""), code: "FD-SSH-FORWARD"},
 	{name: "root where deploy owns the app", make: "web3: cd /srv/shop && chown deploy: . releases .flipdeploy", undo: "web3: cd /srv/shop && chown root: . releases .flipdeploy", code: "FD-APP-PATH"},
