@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/schollz/progressbar/v3"
@@ -81,7 +83,11 @@ func (u *UI) frame() string {
 	case u.story.flipping():
 		done, all := u.story.finished()
 		line := u.bar.draw(barKey{"flipping", false, cols}, int64(done), int64(all))
-		return fit(line+"  "+u.story.underWay(), cols)
+		line = joined("  ", line, u.story.underWay())
+		if with := line + "  " + u.story.tally(); fit(with, cols) == with { // who is under way matters more
+			line = with
+		}
+		return fit(line, cols)
 	case total > 0:
 		return fit(joined("  ", u.bar.draw(barKey{"staging", true, cols}, sent, total), u.flow.ahead()), cols)
 	}
@@ -96,6 +102,17 @@ func (s *story) flipping() bool {
 		}
 	}
 	return false
+}
+
+// tally is `out 1, errors 0, 12s`: hosts out by our hand, errors told, time since the start.
+func (s *story) tally() string {
+	n := 0
+	for _, st := range s.hosts {
+		if out(st.phase) {
+			n++
+		}
+	}
+	return fmt.Sprintf("out %d, errors %d, %s", n, s.errors, whole(time.Since(s.began)))
 }
 
 // finished counts the hosts that came to an end, and all.

@@ -136,6 +136,30 @@ func TestLiveNamesTheSlowestHost(t *testing.T) {
 	})
 }
 
+// How many are out by our hand, how many errors were told, since when: where there is
+// room for it beside who is under way.
+func TestLiveTalliesWhereThereIsRoom(t *testing.T) {
+	for width, want := range map[int]string{
+		100: "flipping  50% [==============>               ] (1/2)  web2 draining  out 2, errors 1, 1m5s",
+		80:  "flipping  50% [==============>               ] (1/2)  web2 draining",
+		40:  "flipping  50% (1/2)  web2 draining",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			u, term, _ := live(width)
+			defer u.Close()
+			u.Event(host(0, "web1", deploy.Reloading, "", 0))
+			time.Sleep(65 * time.Second)
+			u.Event(host(0, "web1", deploy.Failed, "", 0))
+			u.Event(deploy.Event{Kind: deploy.KindError, Host: "web1", Detail: "reload: it died"})
+			u.Event(host(0, "web2", deploy.Draining, "", 0))
+			time.Sleep(150 * time.Millisecond)
+			synctest.Wait()
+			lines := term.lines(t)
+			wantText(t, fmt.Sprint(width), lines[len(lines)-1], want)
+		})
+	}
+}
+
 func TestLiveBarGoesBackInARollback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u, term, _ := live(60)
@@ -146,7 +170,7 @@ func TestLiveBarGoesBackInARollback(t *testing.T) {
 			synctest.Wait()
 			lines := term.lines(t)
 			want := map[bool]string{
-				true:  "flipping 100% [==========] (1/1)",
+				true:  "flipping 100% [==========] (1/1)  out 0, errors 0, 1s",
 				false: "flipping   0% [          ] (0/1)  web1 " + string(p),
 			}[i%2 == 0]
 			wantText(t, string(p), lines[len(lines)-1], want)

@@ -26,6 +26,8 @@ type story struct {
 	seq       int64
 	moved     time.Time // of the last event that said something new
 	spoke     time.Time // of the last line
+	began     time.Time // of the first
+	errors    int       // told
 }
 
 // A standing is what is known of one host.
@@ -43,7 +45,7 @@ func newStory(o Options) *story {
 	}
 	now := time.Now()
 	return &story{threshold: threshold - o.Verbose, color: o.Color, name: 4,
-		hosts: map[string]*standing{}, moved: now, spoke: now}
+		hosts: map[string]*standing{}, moved: now, spoke: now, began: now}
 }
 
 func (s *story) align(names []string) {

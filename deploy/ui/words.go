@@ -67,6 +67,7 @@ func (s *story) tell(e deploy.Event) []string {
 	case deploy.KindWarning:
 		return s.trouble(e, notable)
 	case deploy.KindError:
+		s.errors++
 		return s.trouble(e, ill)
 	case deploy.KindResult:
 		return nil // Result shows it
