@@ -94,13 +94,15 @@ func (c *Cable) carry(to, from net.Conn, count *atomic.Int64) {
 		if hold := c.frozen.Load(); hold != nil {
 			<-*hold
 		}
-		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
-			return
-		}
-		sent := count.Add(int64(n))
-		if limit := c.limit.Load(); limit > 0 && count == &c.sent && sent >= limit {
+		limit := c.limit.Load()
+		if limit > 0 && count == &c.sent && count.Load()+int64(n) >= limit {
+			_, _ = to.Write(buf[:max(0, limit-count.Load())]) // to the byte
 			c.limit.Store(0)
 			c.Cut()
+			return
+		}
+		count.Add(int64(n))
+		if _, werr := to.Write(buf[:n]); err != nil || werr != nil {
 			return
 		}
 	}
