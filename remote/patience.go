@@ -15,6 +15,20 @@ func Patient(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, patienceKey{}, d)
 }
 
+type openedKey struct{}
+
+// Opened has a call under ctx tell when the machine has given it a session: none that is
+// asked for after that can take its place.
+func Opened(ctx context.Context, tell func()) context.Context {
+	return context.WithValue(ctx, openedKey{}, tell)
+}
+
+func tellOpened(ctx context.Context) {
+	if tell, wanted := ctx.Value(openedKey{}).(func()); wanted {
+		tell()
+	}
+}
+
 func (m *Machine) patience(ctx context.Context) (time.Duration, error) {
 	d, given := ctx.Value(patienceKey{}).(time.Duration)
 	if !given {

@@ -50,6 +50,7 @@ func (m *Machine) start(ctx context.Context, script string, stdin bool, out io.W
 		if err != nil {
 			return nil, err
 		}
+		tellOpened(ctx)
 		waited := p.shell
 		if err := p.send(ctx, p.wrap(script, stdin)); err != nil {
 			return nil, err

@@ -101,3 +101,10 @@ func (s *slots) open() int {
 	defer s.mu.Unlock()
 	return s.used
 }
+
+// free is how many more may be.
+func (s *slots) free() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.limit - s.used
+}

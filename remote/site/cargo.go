@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -32,6 +33,7 @@ type Cargo struct {
 	hands  chan struct{} // held while a patch is made: that takes four times its size
 	speed  float64       // bytes a second, 0 until it was measured
 	busy   float64       // as of road
+	far    time.Duration // round trip, 0 until it was measured
 }
 
 // CargoOptions are what the runner has.
@@ -42,6 +44,8 @@ type CargoOptions struct {
 	Limit  *Limit // on all that is sent; nil: none
 	Whole  bool   // send all of it as it is, always
 	Speed  int64  // of each host's link, bytes a second; 0: it is measured
+
+	RoundTrip time.Duration // of each host's link; 0: it is measured where that is worth it
 }
 
 // NewCargo does no input or output yet.

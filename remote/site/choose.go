@@ -22,11 +22,11 @@ const (
 	applyRate  = 150e6 // checks included
 	packs      = 0.42  // to so much
 	patches    = 0.04
-	farAway    = 150 * time.Millisecond // for a script that takes a fifth of that where it is near
-	farRate    = 8e6                    // what a far link is taken for: its window binds it, not its speed
-	shared     = 150e6                  // links slower than that are taken for the runner's own
-	usual      = 6 * time.Millisecond   // for what busyness does, twice over
-	small      = 1 << 20                // bytes for which no way is worth a thought
+	farAway    = 40 * time.Millisecond // there and back
+	farRate    = 8e6                   // what a far link is taken for
+	shared     = 150e6                 // links slower than that are taken for the runner's own
+	usual      = 6 * time.Millisecond  // for what busyness does, twice over
+	small      = 1 << 20               // bytes for which no way is worth a thought
 	sample     = 512 << 10
 	listens    = 10 * time.Second // at most, for the sample to come
 	gain       = 0.8              // of the plain way's time that another one may take to be chosen
@@ -83,10 +83,9 @@ func (t times) patience() time.Duration {
 	return max(listens, time.Duration(t.plain*float64(time.Second)))
 }
 
-// road is the way to the hosts, as the first of them measures it for all. took is what a
-// script without a payload took there.
-func (c *Cargo) road(ctx context.Context, m Machine, took time.Duration) road {
-	r := road{speed: farRate, hosts: c.o.Hosts, cores: runtime.GOMAXPROCS(0)}
+// road is the way to the hosts, as the first of them measures it for all.
+func (c *Cargo) road(ctx context.Context, m Machine) road {
+	r := road{speed: farRate, hosts: c.o.Hosts, cores: c.cores()}
 	select {
 	case c.link <- struct{}{}:
 		defer func() { <-c.link }()
@@ -95,7 +94,7 @@ func (c *Cargo) road(ctx context.Context, m Machine, took time.Duration) road {
 	}
 	if c.speed == 0 {
 		c.busy = busyness()
-		c.speed = c.speedTo(ctx, m, took)
+		c.speed = c.speedTo(ctx, m, c.trip(ctx, m))
 	}
 	r.speed, r.busy = c.speed, c.busy
 	if c.o.Limit != nil {
@@ -104,10 +103,12 @@ func (c *Cargo) road(ctx context.Context, m Machine, took time.Duration) road {
 	return r
 }
 
+func (c *Cargo) cores() int { return runtime.GOMAXPROCS(0) }
+
 // speedTo is about the bytes a second of the link to m.
-func (c *Cargo) speedTo(ctx context.Context, m Machine, took time.Duration) float64 {
+func (c *Cargo) speedTo(ctx context.Context, m Machine, trip time.Duration) float64 {
 	switch limit := c.o.Limit; {
-	case took >= time.Duration(float64(farAway)*c.busy):
+	case trip >= farAway:
 		return farRate
 	case limit != nil && limit.rate < sample: // the sample would take longer than a second
 		return limit.rate

@@ -94,7 +94,7 @@ func TestTheLinkIsMeasuredOnceForAll(t *testing.T) {
 			}
 			cargo, host := NewCargo(&Artifact{}, o), stub{c.answer, &sent, nil}
 			for range 2 {
-				if r := cargo.road(t.Context(), host, time.Millisecond); r.speed != c.speed {
+				if r := cargo.road(t.Context(), host); r.speed != c.speed {
 					t.Errorf("%s: %.0f bytes a second, want %.0f", c.name, r.speed, c.speed)
 				}
 			}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/flipdeploy/flipdeploy/remote/delta"
 )
@@ -52,7 +51,6 @@ type shipment struct {
 	vars  vars
 	tell  Tell
 	found found
-	took  time.Duration // of asking
 	note  string
 	sent  int64
 
@@ -69,16 +67,16 @@ func (x *shipment) ask(ctx context.Context) error {
 			x.vars["helper"], x.vars["interp"] = x.help.hash, x.help.interp
 		}
 	}
-	began := time.Now()
 	out, err := x.thorough(ctx, haveScript, x.vars)
-	x.took, x.found = time.Since(began), parseFound(string(out))
+	x.found = parseFound(string(out))
 	return err
 }
 
 func (x *shipment) ship(ctx context.Context) (Shipped, error) {
 	l := x.load(ctx)
+	l.widen(x.channels(ctx, l))
 	err := x.send(ctx, l)
-	if l.way != plain && worthAnother(err) {
+	if (l.way != plain || l.channels > 1) && worthAnother(err) {
 		x.note = fmt.Sprintf("%s did not work out: %s", l.how, err)
 		l = x.whole()
 		err = x.send(ctx, l)
@@ -98,6 +96,16 @@ type load struct {
 	way, how string
 	r        io.Reader
 	size     int64
+	channels int // more than one: r can be read at any place
+}
+
+// widen has it go by n channels, where it can be cut.
+func (l *load) widen(n int) {
+	if _, can := l.r.(io.ReaderAt); !can || n < 2 {
+		return
+	}
+	l.channels = n
+	l.how = strings.TrimPrefix(fmt.Sprintf("%s, %d channels", l.how, n), ", ")
 }
 
 func (x *shipment) whole() load { return load{way: plain, r: x.Reader(), size: x.Size} }
@@ -113,7 +121,7 @@ func (x *shipment) load(ctx context.Context) load {
 			return load{way: copied, how: "a copy of " + o.id, r: strings.NewReader("")}
 		}
 	}
-	t := x.road(ctx, x.m, x.took).predict(x.Size, x.extra())
+	t := x.road(ctx, x.m).predict(x.Size, x.extra())
 	if len(x.found.old) > 0 && t.deltaPays() {
 		l, err := x.delta(ctx, t)
 		if err == nil {
@@ -186,9 +194,7 @@ func (x *shipment) send(ctx context.Context, l load) error {
 	}
 	x.vars["how"] = l.way
 	x.tell(0, l.size)
-	out := &counter{r: x.o.Limit.reader(ctx, l.r), tell: func(n int64) { x.tell(n, l.size) }}
-	text, err := x.m.Stream(patient(ctx), x.script(stageScript, x.vars), out)
-	x.sent += out.n
+	text, err := x.stream(ctx, l)
 	if err != nil {
 		if changed := x.unchanged(); changed != nil {
 			return changed
@@ -199,4 +205,16 @@ func (x *shipment) send(ctx context.Context, l load) error {
 		return fmt.Errorf("stage: the host answered %.100q", text)
 	}
 	return nil
+}
+
+// stream sends the load to the script that stages it.
+func (x *shipment) stream(ctx context.Context, l load) ([]byte, error) {
+	if at, can := l.r.(io.ReaderAt); can && l.channels > 1 {
+		return x.wide(ctx, l, at)
+	}
+	x.vars["parts"] = ""
+	out := &counter{r: x.o.Limit.reader(ctx, l.r), tell: func(n int64) { x.tell(n, l.size) }}
+	text, err := x.m.Stream(patient(ctx), x.script(stageScript, x.vars), out)
+	x.sent += out.n
+	return text, err
 }

@@ -1,9 +1,16 @@
 # Receives size bytes as release id: stdin has them as they are, packed, or as a patch to
-# the release old. Whatever cuts this short, nothing stands under the release's name
-# until all of it was compared.
+# the release old. With parts, other sessions bring them, and stdin ends when those have.
+# Whatever cuts this short, nothing stands under the release's name until all of it was
+# compared.
 enter
 command -v sha256sum >/dev/null 2>&1 || command -v openssl >/dev/null 2>&1 || die FD-HOST-TOOL sha256sum
-t=$(umask 077; mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1) || case $t in
+# temp makes the directory; the sessions that bring parts know it by a name of the runner's.
+temp() {
+  umask 077
+  [ -n "$parts" ] || { mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1; return; }
+  mkdir "releases/.stage-$epoch-$temp" 2>&1 && echo "releases/.stage-$epoch-$temp"
+}
+t=$(temp) || case $t in
   *"No space"*|*quota*) die FD-NO-SPACE "$t" ;;
   *) die FD-APP-PATH "$t" ;;
 esac
@@ -55,11 +62,24 @@ receive() {
     *) die FD-STAGE-WRITE "$how: no such way" ;;
   esac || failed "$err" FD-STAGE-WRITE
 }
+# gathered waits for the parts, and compares their sizes.
+gathered() {
+  cat >/dev/null
+  k=0
+  for n in $parts; do
+    got=$(wc -c 2>/dev/null <"$t/part.$k") || got=0
+    [ "$got" -eq "$n" ] || die FD-STAGE-SHORT "$((got)) of $n bytes of part $k came"
+    k=$((k + 1))
+  done
+}
 case $kind in
   file) blob=$r/$entry; mkdir -p "${blob%/*}" ;;
   *) blob=$t/archive; mkdir "$r" ;;
 esac || die FD-STAGE-WRITE "$r cannot be made"
-receive
+case $parts in
+  '') receive ;;
+  *) gathered; cat "$t"/part.? | receive || exit; rm -f -- "$t"/part.? ;;
+esac
 got=$(wc -c <"$blob")
 [ "$got" -eq "$size" ] || die FD-STAGE-SHORT "$((got)) of $size bytes came"
 got=$(sum <"$blob")

@@ -1,0 +1,133 @@
+package site
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestAsManyChannelsAsAreFaster(t *testing.T) {
+	const mb, far = 1_000_000, 100 * time.Millisecond
+	for _, c := range []struct {
+		name string
+		lane lane
+		size int64
+		want int
+	}{
+		{"20 MB far away", lane{far, 300 * mb, 8, 1}, 20 * mb, 4},
+		{"60 MB far away", lane{far, 300 * mb, 8, 1}, 60 * mb, 4},
+		{"8 MB far away: it takes as long to begin and end", lane{far, 300 * mb, 8, 1}, 8 * mb, 1},
+		{"nearby", lane{0, 300 * mb, 8, 1}, 60 * mb, 1},
+		{"a limit below the window", lane{far, 20 * mb, 8, 1}, 60 * mb, 1},
+		{"a limit that two channels fill", lane{far, 42 * mb, 8, 1}, 200 * mb, 4},
+		{"three sessions, one of them stages", lane{far, 300 * mb, 3, 1}, 60 * mb, 2},
+		{"two sessions", lane{far, 300 * mb, 2, 1}, 60 * mb, 1},
+		{"a connection that was lost", lane{far, 300 * mb, 0, 1}, 60 * mb, 1},
+	} {
+		if got := c.lane.channels(c.size); got != c.want {
+			t.Errorf("%s: %d channels, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// A single is a host that allows one session: whoever stages has it.
+type single struct{ Machine }
+
+func (single) RoundTrip(context.Context) (time.Duration, error) { return time.Second, nil }
+func (single) Sessions() int                                    { return 8 }
+
+func (single) Run(context.Context, string) ([]byte, error) {
+	return []byte("free 1000000000 1000\nhost Linux x86_64\n"), nil
+}
+
+func (single) Stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
+	if strings.Contains(script, "\npart=") {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	n, err := io.Copy(io.Discard, payload)
+	if n < 100 { // ticks
+		return nil, errors.Join(err, &Error{text: "the upload was cut short", code: "FD-STAGE-SHORT"})
+	}
+	return []byte("staged\n"), err
+}
+
+func TestWhereNoChannelOpensOneHasToDo(t *testing.T) {
+	a := sparse(t, 20<<20)
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c := NewCargo(a, CargoOptions{Hosts: 1, Speed: 1 << 40, RoundTrip: time.Second})
+		done, err := New(Config{Entry: "shop"}, single{}).Ship(t.Context(), "v1-abc", c, nil)
+		if err != nil || done != (Shipped{Sent: a.Size, Note: "4 channels did not work out: the upload was cut short"}) {
+			t.Errorf("%+v: %v", done, err)
+		}
+		if took := time.Since(began); took != starts {
+			t.Errorf("after %s", took)
+		}
+	})
+}
+
+// sparse is an artifact of nothing.
+func sparse(t *testing.T, size int64) *Artifact {
+	p := filepath.Join(t.TempDir(), "shop")
+	if err := errors.Join(os.WriteFile(p, nil, 0o755), os.Truncate(p, size)); err != nil {
+		t.Fatal(err)
+	}
+	a, err := OpenArtifact(p, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	return a
+}
+
+// A distance is that of a host, as long as it answers.
+type distance struct {
+	Machine
+	trips []time.Duration // one answer after the other
+	asked int
+}
+
+func (d *distance) Sessions() int { return 8 }
+
+func (d *distance) RoundTrip(context.Context) (time.Duration, error) {
+	if d.asked++; d.asked > len(d.trips) {
+		return 0, errors.New("no answer")
+	}
+	return d.trips[d.asked-1], nil
+}
+
+func TestTheRoundTripIsMeasuredOnceForAll(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name  string
+		host  *distance
+		trip  time.Duration
+		asked int
+	}{
+		{"nearby", &distance{trips: []time.Duration{ms}}, ms, 1},
+		{"far away", &distance{trips: []time.Duration{101 * ms, 100 * ms}}, 100 * ms, 2},
+		{"nearby, and busy for a moment", &distance{trips: []time.Duration{50 * ms, ms}}, ms, 2},
+		{"without an answer", &distance{}, farAway, 1},
+		{"without a second one", &distance{trips: []time.Duration{90 * ms}}, 90 * ms, 2},
+	} {
+		cargo := NewCargo(&Artifact{}, CargoOptions{})
+		for range 2 {
+			if trip, _ := cargo.tripTo(t.Context(), c.host); trip != c.trip || c.host.asked != c.asked {
+				t.Errorf("%s: %s, asked %d times", c.name, trip, c.host.asked)
+			}
+		}
+		if c.trip < farAway {
+			continue
+		}
+		if r := cargo.road(t.Context(), c.host); r.speed != farRate {
+			t.Errorf("%s: %.0f bytes a second", c.name, r.speed)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package site_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/remotetest"
+	"github.com/flipdeploy/flipdeploy/remote/site"
+)
+
+// farYard is a runner far away from its hosts, with a fast link to them.
+func farYard(t *testing.T) *yard {
+	y := newYard(t)
+	y.o.Speed, y.o.RoundTrip = 1<<40, 5*time.Second
+	return y
+}
+
+func TestOverLatencyAReleaseComesInSeveralChannels(t *testing.T) {
+	b, y, a := newBench(t), farYard(t), artifact(t, 16<<20)
+	var passed, of int64
+	done, err := b.site.Ship(t.Context(), "v1-abc", y.cargo(a), func(n, all int64) { passed, of = passed+n, all })
+	if err != nil || done != (site.Shipped{Sent: a.Size, How: "4 channels"}) || passed != a.Size || of != a.Size {
+		t.Errorf("%+v, told %d of %d: %v", done, passed, of, err)
+	}
+	if got, err := os.ReadFile(b.site.EntryPath("v1-abc")); err != nil || fmt.Sprintf("%x", sha256.Sum256(got)) != a.SHA256 {
+		t.Errorf("other bytes: %v", err)
+	}
+	if b.left() != "v1-abc" {
+		t.Errorf("left %s", b.left())
+	}
+}
+
+// A meddler does something beside, or instead of, what brings part 1.
+type meddler struct {
+	*remote.Machine
+	part func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error)
+}
+
+func (m meddler) Stream(ctx context.Context, script string, r io.Reader) ([]byte, error) {
+	if !strings.Contains(script, "\npart=1\n") {
+		return m.Machine.Stream(ctx, script, r)
+	}
+	return m.part(m.Machine, ctx, script, r)
+}
+
+func TestAPartThatDoesNotComeIsNoRelease(t *testing.T) {
+	for name, c := range map[string]struct {
+		part func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error)
+		want string // of the note
+	}{
+		"cut short": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
+			return m.Stream(ctx, script, io.LimitReader(r, 1000))
+		}, "4 channels did not work out: the upload was cut short: 1000 of 4194308 bytes of part 1 came"},
+		"with other bytes": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
+			return m.Stream(ctx, script, flipped{r})
+		}, "4 channels did not work out: the host received other bytes: its sha256 is "},
+		"twice": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
+			out, err := m.Stream(ctx, script, r)
+			if _, again := m.Stream(ctx, script, strings.NewReader("other")); again == nil {
+				return nil, errors.New("it was taken twice")
+			}
+			return out, err
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, y, a := newBench(t), farYard(t), artifact(t, 16<<20)
+			b.site = site.New(site.Config{Path: b.dir, Entry: "shop"}, meddler{b.m, c.part})
+			done := b.ship("v1-abc", y.cargo(a))
+			if !strings.HasPrefix(done.Note, c.want) || (c.want == "") != (done.Note == "") {
+				t.Errorf("%+v\nwant %s", done, c.want)
+			}
+			if b.left() != "v1-abc" {
+				t.Errorf("left %s", b.left())
+			}
+		})
+	}
+}
+
+func TestFewSessionsWillDoForChannels(t *testing.T) {
+	// Who stages has one of the two.
+	b, y, a := benchOn(t, remotetest.Start(t, "MaxSessions 2")), farYard(t), artifact(t, 16<<20)
+	if done := b.ship("v1-abc", y.cargo(a)); done != (site.Shipped{Sent: a.Size, How: "4 channels"}) || b.left() != "v1-abc" {
+		t.Errorf("%+v, left %s", done, b.left())
+	}
+}
+
+func TestChannelsKeepToTheLimitTogether(t *testing.T) {
+	b, y, a := newBench(t), farYard(t), artifact(t, 16<<20)
+	y.o.Limit = site.NewLimit(6 << 20)
+	began := time.Now()
+	done := b.ship("v1-abc", y.cargo(a))
+	if took := time.Since(began); done.How != "4 channels" || took < 2400*time.Millisecond {
+		t.Errorf("%+v after %s", done, took)
+	}
+}

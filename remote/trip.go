@@ -1,0 +1,43 @@
+package remote
+
+import (
+	"context"
+	"time"
+)
+
+// RoundTrip is how long the machine takes to answer, when nothing is asked of it. Every
+// error is a *NotStartedError.
+func (m *Machine) RoundTrip(ctx context.Context) (time.Duration, error) {
+	l, err := m.connected(ctx)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := m.within(ctx)
+	defer cancel()
+	began, answered := time.Now(), make(chan error, 1)
+	l.spawn(func() {
+		_, _, err := l.client.SendRequest("keepalive@openssh.com", true, nil)
+		answered <- err
+	})
+	select {
+	case err = <-answered:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-l.dead:
+		err = l.cause
+	}
+	if err != nil {
+		return 0, l.notStarted("ask for an answer", err)
+	}
+	return time.Since(began), nil
+}
+
+// Sessions is how many more of the live connection can carry bytes side by side, as far as
+// is known: none behind another machine or a command, where one channel has all of them.
+func (m *Machine) Sessions() int {
+	l, err := m.current()
+	if l == nil || err != nil || m.cfg.Via != nil || m.cfg.Dial != nil {
+		return 0
+	}
+	return l.slots.free()
+}
