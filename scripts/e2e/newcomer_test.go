@@ -74,21 +74,26 @@ func arrives(t *testing.T) *newcomer {
 	write(t, filepath.Join(home, ".ssh", "id_ed25519"), string(key))
 	bin := filepath.Join(home, "go", "bin")
 	write(t, filepath.Join(bin, "editor"), "#!/bin/sh\nexec sed -i '"+strings.Join(filledIn, "; ")+"' \"$1\"\n")
-	n := &newcomer{t: t, dir: home}
-	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, value := range strings.Split(strings.TrimSuffix(string(out), "\n"), "\n") {
-		n.env = append(n.env, []string{"GOCACHE=", "GOMODCACHE=", "GOPROXY=", "GOSUMDB="}[i]+value)
-	}
+	return &newcomer{t: t, dir: home, env: append(withoutOurs(t), "HOME="+home, "GOBIN="+bin, "PATH="+bin+":"+os.Getenv("PATH"), "EDITOR=editor", "FLIPDEPLOY_YES=true")}
+}
+
+// withoutOurs is the environment but for what flipdeploy and SSH would find in it, with
+// Go's caches, which another home would have elsewhere.
+func withoutOurs(t *testing.T) (env []string) {
+	t.Helper()
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); !strings.HasPrefix(name, "FLIPDEPLOY_") && !strings.HasPrefix(name, "SSH_") {
-			n.env = append(n.env, pair)
+			env = append(env, pair)
 		}
 	}
-	n.env = append(n.env, "HOME="+home, "GOBIN="+bin, "PATH="+bin+":"+os.Getenv("PATH"), "EDITOR=editor", "FLIPDEPLOY_YES=true")
-	return n
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB"} {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, name+"="+strings.TrimSpace(string(out)))
+	}
+	return env
 }
 
 // filledIn is what a person writes into the inventory.
