@@ -139,7 +139,7 @@ func (b *bench) learn(w *cutWay) {
 	if !strings.HasPrefix(done.How, w.how) || (w.how == "") != (done.How == "") || wide != strings.HasSuffix(done.How, "4 channels") {
 		b.t.Fatalf("%s: %+v", w.name, done)
 	}
-	w.reach = done.Sent + 25_000 // and the scripts
+	w.reach = done.Sent + 15_000 // and the scripts
 }
 
 // bare takes away what a run of the way brings.
