@@ -95,5 +95,9 @@ func TestASilentHostDoesNotHoldThePreflightUp(t *testing.T) {
 		if err := c.allowed(t.Context()); err != nil || time.Since(began) > 5*time.Second {
 			t.Errorf("says %v after %s", err, time.Since(began))
 		}
+		began = time.Now()
+		if err := c.allowed(t.Context(), "web1"); err != nil || time.Since(began) > 0 {
+			t.Errorf("about one that cannot be reached: says %v after %s", err, time.Since(began))
+		}
 	})
 }

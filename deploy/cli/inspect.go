@@ -25,7 +25,7 @@ func (s *session) inspect(ctx context.Context, scope deploy.Scope, release func(
 	wrong := make([]error, len(s.inv.Hosts))
 	err := both(
 		func() error {
-			asks := s.checker.allowed(ctx)
+			asks := s.checker.allowed(ctx, s.lost()...)
 			return errors.Join(asks, each(s.lbs, func(b *balancer) error {
 				if err := b.driver.Check(ctx); err != nil {
 					return named(b.name, err)
@@ -99,4 +99,14 @@ func flat(err error) error {
 	}
 	walk(err)
 	return errors.Join(all...)
+}
+
+// lost are the hosts that could not be reached.
+func (s *session) lost() (names []string) {
+	for i, h := range s.hostList() {
+		if s.unreached[i] != nil {
+			names = append(names, h.name)
+		}
+	}
+	return names
 }

@@ -14,10 +14,13 @@ import (
 
 // allowed is nil unless a machine that is to ask hosts for their health may not: it
 // would be found out only after the first flip. Where hosts may be asked from themselves
-// instead, that counts, too.
-func (c *checker) allowed(ctx context.Context) error {
+// instead, that counts, too. Nobody is asked about hosts that we did not reach ourselves.
+func (c *checker) allowed(ctx context.Context, unreached ...string) error {
 	var asks []inquiry
 	for _, host := range sortedKeys(c.from) {
+		if slices.Contains(unreached, host) {
+			continue
+		}
 		for _, v := range c.from[host] {
 			asks = append(asks, inquiry{host: host, from: v})
 		}
