@@ -23,10 +23,10 @@ type link struct {
 	once  sync.Once
 	cause error // why, valid once dead is closed
 
-	mu       sync.Mutex
-	waiting  bool           // nothing more is counted in running
-	running  sync.WaitGroup // everything that was started for this connection
-	sessions atomic.Bool    // a session was opened once: sshd has switched Nagle off
+	mu      sync.Mutex
+	waiting bool           // nothing more is counted in running
+	running sync.WaitGroup // everything that was started for this connection
+	scripts atomic.Int32   // sent; with the first session sshd switches Nagle off
 
 	spare     chan *proc   // shells that wait for their scripts; see prepare
 	sparing   atomic.Int32 // how many of them there are, or will be

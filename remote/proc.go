@@ -55,7 +55,7 @@ func (m *Machine) start(ctx context.Context, script string, stdin bool, out io.W
 		if err := p.send(ctx, p.wrap(script, stdin)); err != nil {
 			return nil, err
 		}
-		if l.sessions.Swap(true) {
+		if l.scripts.Add(1) > alone {
 			l.prepare()
 		}
 		if !waited || p.ran(ctx) {

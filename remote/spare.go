@@ -9,6 +9,9 @@ import (
 // shell that was started before that one.
 const spares = 2
 
+// alone is how many scripts go to a machine before it has spares: most commands ask no more.
+const alone = 3
+
 // prepare starts shells for the scripts to come, while one works: they have to wait for
 // one round trip instead of three, and not for the account's start files. Until then a
 // shell reads its stdin and does nothing; it ends with the connection. Once one cannot be
