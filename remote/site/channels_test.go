@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -71,6 +72,27 @@ func TestWhereNoChannelOpensOneHasToDo(t *testing.T) {
 			t.Errorf("after %s", took)
 		}
 	})
+}
+
+// A part may be held up on its way for longer than the run lives.
+func TestAPartThatComesLateWritesNothing(t *testing.T) {
+	dir, tools := t.TempDir(), t.TempDir()
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "releases", ".stage-2-again"), 0o755),
+		os.WriteFile(filepath.Join(tools, "sleep"), []byte("#!/bin/sh\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	script := New(Config{Path: dir, Epoch: 1}, nil).script(partScript, vars{"temp": "once", "part": "0", "bytes": "4"})
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+	cmd.Stdin = strings.NewReader("late")
+	out, err := cmd.CombinedOutput()
+	if want := "!FD-STAGE-SHORT nothing takes part 0\n"; string(out) != want || cmd.ProcessState.ExitCode() != 64 {
+		t.Errorf("%v: %q, want %q", err, out, want)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "releases", "*", "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("it wrote %q, %v", left, err)
+	}
 }
 
 // sparse is an artifact of nothing.
