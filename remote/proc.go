@@ -113,10 +113,12 @@ func (l *link) fewSessions(err error) error {
 
 // newProc opens the session; the slot is given back when it has ended.
 func (l *link) newProc(ctx context.Context, out io.Writer) (*proc, error) {
+	began := time.Now()
 	ch, reqs, err := l.openChannel(ctx, "session", nil, l.slots.give)
 	if err != nil {
 		return nil, l.notStarted("open a session", err)
 	}
+	l.opened(time.Since(began))
 	p := &proc{
 		l: l, ch: ch, begin: rand.Text(), end: rand.Text(), stderr: newCapture(l.output),
 		exited: make(chan struct{}), done: make(chan struct{}),

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // spares is how many shells wait: a script that comes right after the one before finds a
@@ -15,9 +16,9 @@ const alone = 3
 // prepare starts shells for the scripts to come, while one works: they have to wait for
 // one round trip instead of three, and not for the account's start files. Until then a
 // shell reads its stdin and does nothing; it ends with the connection. Once one cannot be
-// had, or ends while it waits, there are none any more.
+// had, or ends while it waits, there are none any more; and none where the machine is near.
 func (l *link) prepare() {
-	for !l.spareless.Load() {
+	for !l.spareless.Load() && l.trip.Load() >= int64(l.ahead) {
 		if l.sparing.Add(1) > spares || !l.slots.spare() {
 			l.sparing.Add(-1)
 			return
@@ -34,6 +35,13 @@ func (l *link) addSpare() {
 	}
 	p.shell = true
 	l.spare <- p
+}
+
+// opened notes how long a session took to open.
+func (l *link) opened(took time.Duration) {
+	if best := l.trip.Load(); best == 0 || int64(took) < best {
+		l.trip.Store(int64(took))
+	}
 }
 
 // takeSpare is a shell that waits, nil where none does. out gets its stdout.

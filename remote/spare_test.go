@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flipdeploy/flipdeploy/remote"
 	"github.com/flipdeploy/flipdeploy/remote/remotetest"
 )
 
@@ -30,6 +31,13 @@ func slowShell(t *testing.T) (*remotetest.SSHD, func() (pids []int)) {
 	}
 }
 
+// ahead is the machine of s as if it were far away.
+func ahead(t *testing.T, s *remotetest.SSHD) *remote.Machine {
+	c := s.Config()
+	c.Ahead = 1
+	return remotetest.Machine(t, c)
+}
+
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for range 500 {
@@ -43,7 +51,7 @@ func await(t *testing.T, what string, so func() bool) {
 
 func TestTheNextShellStartsWhileThisOneWorks(t *testing.T) {
 	s, shells := slowShell(t)
-	m := s.Machine(t)
+	m := ahead(t, s)
 	for _, n := range []int{1, 2, 3, 6, 7} { // a few scripts alone need no shell beside
 		began := time.Now()
 		if out, err := m.Run(t.Context(), "echo well"); err != nil || string(out) != "well\n" {
@@ -57,6 +65,21 @@ func TestTheNextShellStartsWhileThisOneWorks(t *testing.T) {
 	}
 	if out, err := m.Stream(t.Context(), "cat", strings.NewReader("payload")); err != nil || string(out) != "payload" {
 		t.Errorf("streamed %q, %v", out, err)
+	}
+}
+
+func TestNoShellWaitsNearby(t *testing.T) {
+	s, shells := slowShell(t)
+	c := s.Config()
+	c.Ahead = time.Hour
+	m := remotetest.Machine(t, c)
+	for range 5 {
+		if _, err := m.Run(t.Context(), "true"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(shells()); n != 5 {
+		t.Errorf("%d shells for 5 scripts", n)
 	}
 }
 
@@ -76,7 +99,7 @@ func TestAShellThatEndsWhileItWaitsIsReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, shells := slowShell(t)
-			m := s.Machine(t)
+			m := ahead(t, s)
 			for range 5 {
 				if _, err := m.Run(t.Context(), "true"); err != nil {
 					t.Fatal(err)

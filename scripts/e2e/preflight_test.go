@@ -101,7 +101,10 @@ func TestPreflightFindsEveryFaultAndChangesNothing(t *testing.T) {
 	fresh(t)
 	art := build(t, "v1", "ok")
 	flipdeploy(t, "rollout", "--artifact", art, "--min-serving", "4").want(t, 1, "refused") // makes state.dir
-	for _, w := range wrongs {
+	for i, w := range wrongs {
+		if i%2 == 1 && !whole() {
+			continue
+		}
 		t.Run(strings.ReplaceAll(w.name, " ", "_"), func(t *testing.T) {
 			args := []string{"rollout", "--artifact", art, "--revision", "v1"}
 			if len(w.inv) > 0 {
