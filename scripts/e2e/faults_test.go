@@ -89,7 +89,7 @@ func TestFaultMatrix(t *testing.T) {
 	fresh(t)
 	k := newKiller(t)
 	for i, c := range faultCells() {
-		if i%19 != 4 && !whole() {
+		if i%24 != 4 && !whole() {
 			continue
 		}
 		t.Run(c.fault+" at "+strings.TrimPrefix(c.point, "web2:"), func(t *testing.T) {
