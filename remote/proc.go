@@ -86,6 +86,7 @@ func (l *link) newSession(ctx context.Context, out io.Writer) (*proc, error) {
 		if !errors.As(err, &refused) || refused.Reason == ssh.Prohibited {
 			return p, err
 		}
+		l.spareless.Store(true) // sshd allows no more: none for shells that only wait
 		switch since := time.Since(began); {
 		case l.slots.lower(since):
 			began = time.Time{}

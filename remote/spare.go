@@ -35,6 +35,11 @@ func (l *link) addSpare() {
 	}
 	p.shell = true
 	l.spare <- p
+	if l.spareless.Load() { // somebody may be waiting for its session by now
+		if p := l.takeSpare(nil); p != nil {
+			l.drop(p.ch)
+		}
+	}
 }
 
 // opened notes how long a session took to open.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -65,6 +66,33 @@ func TestTheNextShellStartsWhileThisOneWorks(t *testing.T) {
 	}
 	if out, err := m.Stream(t.Context(), "cat", strings.NewReader("payload")); err != nil || string(out) != "payload" {
 		t.Errorf("streamed %q, %v", out, err)
+	}
+}
+
+// A shell that waits must not keep out those that want its session.
+func TestShellsThatWaitKeepNobodyOut(t *testing.T) {
+	m := ahead(t, remotetest.Start(t, "MaxSessions 2"))
+	lock, err := m.Open(t.Context(), "cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	began := time.Now()
+	for range 4 {
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for range 3 {
+					if out, err := m.Run(t.Context(), "echo well"); err != nil || string(out) != "well\n" {
+						t.Errorf("%q, %v", out, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	if d := time.Since(began); d > 30*time.Second {
+		t.Errorf("36 scripts took %s: one waited for a shell that waited", d)
 	}
 }
 
