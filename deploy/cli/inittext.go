@@ -74,7 +74,7 @@ func (d *draft) appText(b *draftText) {
 	}
 	b.key("port", tomlNumbers(d.ports), why)
 	b.line("# keep = 5                           # releases kept on a host")
-	b.line("# What is rolled out: a file, a directory or a .tar.gz. Or: flipdeploy rollout --artifact PATH")
+	b.line("# What is rolled out: a file, a directory, a .tar.gz or .tar.zst. Or: flipdeploy rollout --artifact PATH")
 	b.line(`# artifact = "dist/` + d.app + `"`)
 	b.line("\n# How the running app takes a new release over: systemd-restart, systemd-reload, stop-start,\n# tableflip (HUP, and a new process takes the sockets over), or custom.\n[reload]")
 	b.key("preset", tomlText(or(d.preset, "systemd-restart")), check+" "+or(d.why, "a host is restarted while it is out of rotation"))

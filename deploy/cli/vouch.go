@@ -50,7 +50,7 @@ func rightSignature(app inventory.App, art *site.Artifact) error {
 		return nil
 	}
 	sum := sha256.New()
-	err := signed(app, art, io.TeeReader(art.Reader(), sum))
+	err := signed(app, art, io.TeeReader(art.File(), sum))
 	if err == nil && hex.EncodeToString(sum.Sum(nil)) != art.SHA256 {
 		err = errors.New("it was changed while it was read")
 	}

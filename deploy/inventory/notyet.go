@@ -18,7 +18,6 @@ type later struct {
 var laters = []later{
 	{"app.artifact", prefix("https://"), "fetching an artifact", "download it and give its path"},
 	{"app.artifact", prefix("s3://"), "fetching an artifact", "download it and give its path"},
-	{"app.artifact", suffix(".tar.zst"), "a .tar.zst artifact", "give a .tar.gz, a directory or a file"},
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
 	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
@@ -83,8 +82,4 @@ func is(words ...string) func(string) bool {
 
 func prefix(p string) func(string) bool {
 	return func(v string) bool { return strings.HasPrefix(v, p) }
-}
-
-func suffix(p string) func(string) bool {
-	return func(v string) bool { return strings.HasSuffix(v, p) }
 }

@@ -16,9 +16,10 @@ import (
 type Kind string
 
 const (
-	File  Kind = "file"  // the program itself
-	Tar   Kind = "tar"   // a directory, as its canonical tar
-	TarGz Kind = "targz" // sent as it is, not stripped
+	File   Kind = "file"   // the program itself
+	Tar    Kind = "tar"    // a directory, as its canonical tar
+	TarGz  Kind = "targz"  // sent as it is, not stripped
+	TarZst Kind = "tarzst" // sent unpacked, as a tar; not stripped
 )
 
 // An Artifact is what is released, opened once: every host gets the bytes of the
@@ -27,7 +28,7 @@ type Artifact struct {
 	Kind     Kind
 	Entry    string   // program inside the release
 	Size     int64    // bytes to send
-	SHA256   string   // of those bytes, hex
+	SHA256   string   // of the file, hex; of a directory, of its canonical tar
 	Revision string   // of a Go program's version control, else of SHA256
 	Machine  string   // what the program runs on, as uname -m has it; "" for scripts
 	Modules  []string // of a Go program; none where that cannot be told
@@ -35,12 +36,14 @@ type Artifact struct {
 
 	unpacked int64 // bytes on the host, once unpacked
 	files    int64
-	f        *os.File
+	f        *os.File // the bytes to send
+	file     *os.File // the artifact itself, where those are others
+	sum      string   // sha256 of the bytes to send
 	was      os.FileInfo
 	name     string
 }
 
-// OpenArtifact reads all of a file, a directory or a .tar.gz once. entry is the
+// OpenArtifact reads all of a file, a directory, a .tar.gz or a .tar.zst once. entry is the
 // program inside; for a single file the default is its base name.
 func OpenArtifact(name, entry string) (*Artifact, error) {
 	a, err := openArtifact(name, entry)
@@ -89,6 +92,8 @@ func kindOf(name string, info os.FileInfo) Kind {
 		return Tar
 	case strings.HasSuffix(name, ".tar.gz"), strings.HasSuffix(name, ".tgz"):
 		return TarGz
+	case strings.HasSuffix(name, ".tar.zst"):
+		return TarZst
 	}
 	return File
 }
@@ -110,6 +115,8 @@ func (a *Artifact) load() error {
 		program, err = a.loadDir()
 	case TarGz:
 		program, err = a.loadTarGz()
+	case TarZst:
+		program, err = a.loadTarZst()
 	}
 	if err != nil {
 		return err
@@ -133,8 +140,6 @@ func checkEntry(entry string) error {
 
 func (a *Artifact) loadFile() (*io.SectionReader, error) {
 	switch {
-	case strings.HasSuffix(a.name, ".tar.zst"):
-		return nil, errors.New(".tar.zst is not yet supported; use .tar.gz")
 	case !a.was.Mode().IsRegular():
 		return nil, errors.New("it is neither a file nor a directory")
 	case a.was.Size() == 0:
@@ -144,17 +149,27 @@ func (a *Artifact) loadFile() (*io.SectionReader, error) {
 	return io.NewSectionReader(a.f, 0, a.was.Size()), nil
 }
 
-func (a *Artifact) hash() error {
-	info, err := a.f.Stat()
-	if err != nil {
+func (a *Artifact) hash() (err error) {
+	if a.Size, a.sum, err = sumOf(a.f); err != nil {
 		return err
+	}
+	a.SHA256 = a.sum
+	if a.file != nil {
+		if _, a.SHA256, err = sumOf(a.file); err != nil {
+			return err
+		}
+	}
+	return a.unchanged()
+}
+
+func sumOf(f *os.File) (size int64, sum string, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, "", err
 	}
 	h := sha256.New()
-	if a.Size, err = io.Copy(h, io.NewSectionReader(a.f, 0, info.Size())); err != nil {
-		return err
-	}
-	a.SHA256 = hex.EncodeToString(h.Sum(nil))
-	return a.unchanged()
+	size, err = io.Copy(h, io.NewSectionReader(f, 0, info.Size()))
+	return size, hex.EncodeToString(h.Sum(nil)), err
 }
 
 // MayShrink tells whether a host may get it in fewer bytes: as a delta, or packed.
@@ -163,11 +178,32 @@ func (a *Artifact) MayShrink() bool { return a.Kind != TarGz && a.Size >= small 
 // Reader gives all bytes to send, independent of every other reader.
 func (a *Artifact) Reader() io.Reader { return io.NewSectionReader(a.f, 0, a.Size) }
 
+// File gives all bytes that SHA256 is the sum of.
+func (a *Artifact) File() io.Reader {
+	if a.file == nil {
+		return a.Reader()
+	}
+	return io.NewSectionReader(a.file, 0, a.was.Size())
+}
+
 // ID is the id of the release that this artifact makes under the revision.
 func (a *Artifact) ID(revision string) string { return revision + "-" + a.SHA256[:8] }
 
 // Close gives the file back; readers end.
-func (a *Artifact) Close() error { return a.f.Close() }
+func (a *Artifact) Close() error {
+	if a.file == nil {
+		return a.f.Close()
+	}
+	return errors.Join(a.f.Close(), a.file.Close())
+}
+
+// wire is the kind of the bytes to send.
+func (a *Artifact) wire() Kind {
+	if a.Kind == TarZst {
+		return Tar
+	}
+	return a.Kind
+}
 
 // unchanged tells whether the file is still the one that was opened: a build that
 // runs again meanwhile must not reach a part of the hosts.
@@ -207,7 +243,7 @@ func (a *Artifact) room(bytes, inodes int64) string {
 func (a *Artifact) tools() []string {
 	need := []string{"flock", "sha256sum", "mktemp"}
 	switch a.Kind {
-	case Tar:
+	case Tar, TarZst:
 		return append(need, "tar")
 	case TarGz:
 		return append(need, "tar", "gzip")

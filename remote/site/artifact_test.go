@@ -4,11 +4,17 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/flipdeploy/flipdeploy/remote/remotetest"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
@@ -70,6 +76,29 @@ func archive(t *testing.T, headers ...*tar.Header) string {
 	t.Helper()
 	var text bytes.Buffer
 	z := gzip.NewWriter(&text)
+	tarred(t, z, headers...)
+	return archived(t, "shop.tar.gz", text.Bytes())
+}
+
+func archiveZst(t *testing.T, headers ...*tar.Header) string {
+	t.Helper()
+	var text bytes.Buffer
+	z, err := zstd.NewWriter(&text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tarred(t, z, headers...)
+	return archived(t, "shop.tar.zst", text.Bytes())
+}
+
+func archived(t *testing.T, name string, text []byte) string {
+	p := filepath.Join(t.TempDir(), name)
+	_ = os.WriteFile(p, text, 0o644)
+	return p
+}
+
+func tarred(t *testing.T, z io.WriteCloser, headers ...*tar.Header) {
+	t.Helper()
 	w := tar.NewWriter(z)
 	for _, h := range headers {
 		if err := w.WriteHeader(h); err != nil {
@@ -78,9 +107,67 @@ func archive(t *testing.T, headers ...*tar.Header) string {
 		_, _ = w.Write([]byte("abc")[:h.Size])
 	}
 	_, _ = w.Close(), z.Close()
-	p := filepath.Join(t.TempDir(), "shop.tar.gz")
-	_ = os.WriteFile(p, text.Bytes(), 0o644)
-	return p
+}
+
+func TestATarZstIsStagedOnAHostWithoutZstd(t *testing.T) {
+	b, y := newBench(t), newYard(t)
+	p := archiveZst(t, &tar.Header{Name: "shop", Mode: 0o755, Typeflag: tar.TypeReg, Size: 3}, &tar.Header{Name: "link", Linkname: "shop", Typeflag: tar.TypeSymlink})
+	a := open(t, p, "shop")
+	text, _ := os.ReadFile(p)
+	if want := fmt.Sprintf("%x", sha256.Sum256(text)); a.SHA256 != want || a.Size != 2560 {
+		t.Errorf("sha256 %s, want the file's %s; %d bytes", a.SHA256, want, a.Size)
+	}
+	if _, err := b.site.Ship(t.Context(), "v1-abc", y.cargo(a), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(filepath.Join(b.dir, "releases/v1-abc/link")); string(got) != "abc" {
+		t.Errorf("got %q", got)
+	}
+	f, err := b.site.Observe(t.Context())
+	if err != nil || f.Releases["v1-abc"] != a.SHA256 {
+		t.Errorf("%v, %v", f.Releases, err)
+	}
+	if sent := b.stage("v1-abc", a); sent != 0 {
+		t.Errorf("sent again: %d", sent)
+	}
+}
+
+// What packs well goes out as it came, where zstd can unpack it.
+func TestATarZstGoesOutAsItCame(t *testing.T) {
+	b, y := newBench(t), newYard(t)
+	remotetest.Need(t, "zstd")
+	var text bytes.Buffer
+	z, _ := zstd.NewWriter(&text)
+	w := tar.NewWriter(z)
+	_ = w.WriteHeader(&tar.Header{Name: "shop", Mode: 0o755, Typeflag: tar.TypeReg, Size: 6 << 20})
+	_, _ = w.Write(make([]byte, 6<<20))
+	_, _ = w.Close(), z.Close()
+	a := open(t, archived(t, "shop.tar.zst", text.Bytes()), "shop")
+	done, err := b.site.Ship(t.Context(), "v1-abc", y.cargo(a), nil)
+	if want := (site.Shipped{Sent: int64(text.Len()), How: "packed with zstd"}); err != nil || done != want {
+		t.Errorf("%+v, %v, want %+v", done, err, want)
+	}
+}
+
+// A bomb: an archive that is small, and would fill a disk.
+func TestAnArchiveThatUnpacksToFarMoreIsRefused(t *testing.T) {
+	for name, writer := range map[string]func(io.Writer) io.WriteCloser{
+		"shop.tar.gz":  func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"shop.tar.zst": func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+	} {
+		site.AtMostUnpacked(t, 1<<20)
+		var text bytes.Buffer
+		z := writer(&text)
+		w := tar.NewWriter(z)
+		_ = w.WriteHeader(&tar.Header{Name: "data", Typeflag: tar.TypeReg, Size: 8 << 20})
+		_, _ = w.Write(make([]byte, 8<<20))
+		_, _ = w.Close(), z.Close()
+		p := archived(t, name, text.Bytes())
+		_, err := site.OpenArtifact(p, "shop")
+		if want := "artifact " + p + ": it unpacks to more than a hundred times its size"; err == nil || err.Error() != want || code(err) != "FD-ARTIFACT" {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 }
 
 func TestArtifactsThatCannotBeReleasedAreRefused(t *testing.T) {
@@ -101,6 +188,13 @@ func TestArtifactsThatCannotBeReleasedAreRefused(t *testing.T) {
 		{archive(t, &tar.Header{Name: "../shop", Typeflag: tar.TypeReg, Size: 3}), "shop", "../shop is outside of the release"},
 		{archive(t, &tar.Header{Name: "a", Linkname: "/etc", Typeflag: tar.TypeSymlink}), "shop", "the link a leads out of the release, to /etc"},
 		{archive(t), "shop", "it has no file shop; archives are not stripped"},
+		{archiveZst(t, &tar.Header{Name: "a/../../shop", Typeflag: tar.TypeReg, Size: 3}), "shop", "a/../../shop is outside of the release"},
+		{archiveZst(t, &tar.Header{Name: "/shop", Typeflag: tar.TypeReg, Size: 3}), "shop", "/shop is outside of the release"},
+		{archiveZst(t, &tar.Header{Name: "a", Linkname: "../b", Typeflag: tar.TypeSymlink}), "shop", "the link a leads out of the release, to ../b"},
+		{archiveZst(t, &tar.Header{Name: ".flipdeploy-release", Typeflag: tar.TypeReg, Size: 3}), "shop", ".flipdeploy-release is a name of ours"},
+		{archiveZst(t), "shop", "it has no file shop; archives are not stripped"},
+		{archived(t, "shop.tar.zst", []byte("no archive")), "shop", "invalid input: magic number mismatch"},
+		{archived(t, "shop.tar.zst", nil), "shop", "it has no file shop; archives are not stripped"},
 	} {
 		_, err := site.OpenArtifact(c.path, c.entry)
 		if want := "artifact " + c.path + ": " + c.want; err == nil || err.Error() != want || code(err) != "FD-ARTIFACT" {

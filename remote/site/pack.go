@@ -3,9 +3,7 @@ package site
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"debug/elf"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -148,56 +146,4 @@ func (a *Artifact) copyProgram(r io.Reader, mode fs.FileMode) (*io.SectionReader
 		return nil, fmt.Errorf("the entry %s is a program without the x bit (mode %04o)", a.Entry, mode.Perm())
 	}
 	return io.NewSectionReader(bytes.NewReader(text), 0, int64(len(text))), nil
-}
-
-// loadTarGz reads the archive to the end: it must be sound, bring the entry, and
-// put nothing outside of the release.
-func (a *Artifact) loadTarGz() (*io.SectionReader, error) {
-	z, err := gzip.NewReader(io.NewSectionReader(a.f, 0, a.was.Size()))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = z.Close() }() // only read from
-	var program *io.SectionReader
-	r := tar.NewReader(z)
-	for {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		if err := a.admit(h); err != nil {
-			return nil, err
-		}
-		if path.Clean(h.Name) == a.Entry && h.Typeflag == tar.TypeReg {
-			if program, err = a.copyProgram(r, h.FileInfo().Mode()); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if program == nil {
-		return nil, fmt.Errorf("it has no file %s; archives are not stripped", a.Entry)
-	}
-	return program, nil
-}
-
-func (a *Artifact) admit(h *tar.Header) error {
-	name := path.Clean(h.Name)
-	a.files++
-	a.unpacked += h.Size
-	switch {
-	case path.IsAbs(h.Name), !filepath.IsLocal(name):
-		return fmt.Errorf("%s is outside of the release", h.Name)
-	case name == manifest:
-		return fmt.Errorf("%s is a name of ours", name)
-	case h.Typeflag == tar.TypeSymlink:
-		return checkLink(name, h.Linkname)
-	case h.Typeflag == tar.TypeLink:
-		return checkLink("x", h.Linkname)
-	case h.Typeflag != tar.TypeReg && h.Typeflag != tar.TypeDir && h.Typeflag != tar.TypeXGlobalHeader:
-		return fmt.Errorf("%s is neither a file, a directory nor a link", h.Name)
-	}
-	return nil
 }

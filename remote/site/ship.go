@@ -33,7 +33,8 @@ func (s *Site) Ship(ctx context.Context, id string, c *Cargo, tell Tell) (Shippe
 	if tell == nil {
 		tell = func(int64, int64) {}
 	}
-	x := &shipment{Site: s, Cargo: c, tell: tell, vars: vars{"id": id, "hash": c.SHA256, "size": strconv.FormatInt(c.Size, 10), "kind": string(c.Kind)}}
+	x := &shipment{Site: s, Cargo: c, tell: tell, vars: vars{"id": id, "hash": c.SHA256, "blobhash": c.sum,
+		"size": strconv.FormatInt(c.Size, 10), "kind": string(c.wire())}}
 	if err := x.ask(ctx); err != nil || x.found.have {
 		return Shipped{}, err
 	}

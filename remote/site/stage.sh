@@ -83,7 +83,7 @@ esac
 got=$(wc -c <"$blob")
 [ "$got" -eq "$size" ] || die FD-STAGE-SHORT "$((got)) of $size bytes came"
 got=$(sum <"$blob")
-[ "$got" = "$hash" ] || die FD-STAGE-SHA "$got"
+[ "$got" = "$blobhash" ] || die FD-STAGE-SHA "$got"
 case $kind in
   file) chmod 0755 "$blob" ;;
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
