@@ -53,6 +53,7 @@ type Event struct {
 	Code      string    `json:"code,omitempty"`
 	Hint      string    `json:"hint,omitempty"`
 	Evidence  []string  `json:"evidence,omitempty"`
+	Serving   *int      `json:"serving,omitempty"` // hosts that serve, on the balancer that has fewest; told when it changes
 
 	Bytes int64 `json:"-"` // while staging: bytes sent since the last event, for the bar only
 	Of    int64 `json:"-"` // while staging: bytes to send to this host

@@ -83,6 +83,7 @@ type run struct {
 	told   map[string]string // what a host waits for; only the loop's
 	dir    Direction
 	low    int // fewest hosts seen serving
+	saw    int // hosts seen serving last; -1 before
 	pause  error
 	closed bool      // nothing is left to go on with
 	moved  time.Time // of the last host that was finished
@@ -98,7 +99,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	defer cancel(nil)
 	stop, cancelStop := context.WithCancel(stop)
 	defer cancelStop()
-	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving,
+	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving, saw: -1,
 		errs: map[string]error{}, asked: map[string]bool{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
 	x.index()

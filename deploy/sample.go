@@ -1,6 +1,9 @@
 package deploy
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // sample reads from the balancers who serves, for the planner and the result.
 func (x *run) sample(ctx context.Context) {
@@ -38,17 +41,19 @@ func (x *run) ask(ctx context.Context) {
 			low = n
 		}
 	}
-	x.sampled(serving, low)
+	if low >= 0 && x.sampled(serving, low) {
+		x.emit(Event{Kind: KindLB, Detail: fmt.Sprintf("%d of %d hosts serve", low, len(x.Plan.Hosts)), Serving: &low})
+	}
 }
 
-func (x *run) sampled(serving map[string]bool, low int) {
+// sampled tells whether another number serves than was told last.
+func (x *run) sampled(serving map[string]bool, low int) (changed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if low < 0 {
-		return
-	}
 	x.low = min(x.low, low)
 	for i := range x.hosts {
 		x.hosts[i].Serving = serving[x.hosts[i].Name]
 	}
+	changed, x.saw = x.saw != low, low
+	return changed
 }

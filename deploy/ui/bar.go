@@ -104,7 +104,8 @@ func (s *story) flipping() bool {
 	return false
 }
 
-// tally is `out 1, errors 0, 12s`: hosts out by our hand, errors told, time since the start.
+// tally is `serving 3, out 1, errors 0, 12s`: hosts that serve as the balancers see it,
+// hosts out by our hand, errors told, time since the start.
 func (s *story) tally() string {
 	n := 0
 	for _, st := range s.hosts {
@@ -112,7 +113,11 @@ func (s *story) tally() string {
 			n++
 		}
 	}
-	return fmt.Sprintf("out %d, errors %d, %s", n, s.errors, whole(time.Since(s.began)))
+	serving := ""
+	if s.serving != nil {
+		serving = fmt.Sprintf("serving %d", *s.serving)
+	}
+	return joined(", ", serving, fmt.Sprintf("out %d, errors %d, %s", n, s.errors, whole(time.Since(s.began))))
 }
 
 // finished counts the hosts that came to an end, and all.

@@ -136,11 +136,11 @@ func TestLiveNamesTheSlowestHost(t *testing.T) {
 	})
 }
 
-// How many are out by our hand, how many errors were told, since when: where there is
+// How many serve, how many are out by our hand, how many errors were told, since when: where there is
 // room for it beside who is under way.
 func TestLiveTalliesWhereThereIsRoom(t *testing.T) {
 	for width, want := range map[int]string{
-		100: "flipping  50% [==============>               ] (1/2)  web2 draining  out 2, errors 1, 1m5s",
+		102: "flipping  50% [==============>               ] (1/2)  web2 draining  serving 0, out 2, errors 1, 1m5s",
 		80:  "flipping  50% [==============>               ] (1/2)  web2 draining",
 		40:  "flipping  50% (1/2)  web2 draining",
 	} {
@@ -148,6 +148,8 @@ func TestLiveTalliesWhereThereIsRoom(t *testing.T) {
 			u, term, _ := live(width)
 			defer u.Close()
 			u.Event(host(0, "web1", deploy.Reloading, "", 0))
+			u.Event(deploy.Event{Kind: deploy.KindLB, Detail: "1 of 2 hosts serve", Serving: new(1)})
+			u.Event(deploy.Event{Kind: deploy.KindLB, Detail: "0 of 2 hosts serve", Serving: new(0)})
 			time.Sleep(65 * time.Second)
 			u.Event(host(0, "web1", deploy.Failed, "", 0))
 			u.Event(deploy.Event{Kind: deploy.KindError, Host: "web1", Detail: "reload: it died"})

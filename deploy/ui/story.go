@@ -28,6 +28,7 @@ type story struct {
 	spoke     time.Time // of the last line
 	began     time.Time // of the first
 	errors    int       // told
+	serving   *int      // hosts, as the balancers had it last; nil: not told
 }
 
 // A standing is what is known of one host.
@@ -99,7 +100,11 @@ func (st *standing) took(e deploy.Event) string {
 
 // balancer tells what a balancer did; with a host it is what that host waits for.
 func (s *story) balancer(e deploy.Event) []string {
-	if e.Host == "" {
+	switch {
+	case e.Serving != nil:
+		s.serving = e.Serving
+		return s.row(chatter, e.LB, "lb", resting, e.Detail, elapsed(e))
+	case e.Host == "":
 		return s.row(news, e.LB, "lb", notable, e.Detail, elapsed(e))
 	}
 	st, words := s.standing(e.Host), detail(e)
