@@ -96,6 +96,6 @@ func TestLiveOnATerminalOfTheKernel(t *testing.T) {
 		}
 		got += strings.ReplaceAll(string(buf[:n]), "\r\n", "\n")
 	}
-	wantText(t, "terminal", got, eraseLine+"flipping   0% [                      ] (0/1)  web1 draining"+
-		eraseLine+"nothing: there was nothing to do\n")
+	wantText(t, "terminal", got, erased+drawn("flipping   0% [                      ] (0/1)  web1 draining")+
+		erased+"nothing: there was nothing to do\n")
 }

@@ -17,35 +17,13 @@ type terminal struct {
 	width int
 }
 
-// lines obeys \r, \n and ESC[2K, and wraps like a terminal.
 func (term *terminal) lines(t *testing.T) []string {
 	t.Helper()
-	lines, col := []string{""}, 0
-	text := strings.ReplaceAll(term.String(), "\x1b[2K", "\x00")
-	for _, r := range text {
-		line := []rune(lines[len(lines)-1])
-		switch {
-		case r == 0:
-			line = nil
-		case r == '\r':
-			col = 0
-		case r == '\n':
-			lines, line, col = append(lines, ""), nil, 0
-		case r < ' ':
-			t.Fatalf("a byte that this terminal does not know: %q", text)
-		default:
-			if col == term.width {
-				lines, line, col = append(lines, ""), nil, 0
-			}
-			for len(line) <= col {
-				line = append(line, ' ')
-			}
-			line[col] = r
-			col++
-		}
-		lines[len(lines)-1] = string(line)
+	g := &glass{width: term.width}
+	if err := g.show(term.String()); err != nil {
+		t.Fatal(err)
 	}
-	return lines
+	return g.rows()
 }
 
 func (term *terminal) want(t *testing.T, when, want string) {
@@ -210,11 +188,9 @@ func TestLiveNeverWrapsTheBar(t *testing.T) {
 			u.Event(host(0, "web1", deploy.Done, "", 0))
 			time.Sleep(150 * time.Millisecond)
 			synctest.Wait()
-			for _, line := range strings.Split(term.String(), "\n") {
-				if bar := strings.Split(line, eraseLine); len(bar) > 1 && len([]rune(bar[len(bar)-1])) >= width {
-					if strings.HasPrefix(bar[len(bar)-1], "flipping") {
-						t.Errorf("width %d: %q", width, bar[len(bar)-1])
-					}
+			for _, part := range strings.Split(strings.ReplaceAll(term.String(), "\n", erased), erased) {
+				if bar := undrawn(part); bar != part && len([]rune(bar)) >= width {
+					t.Errorf("width %d: %q", width, bar)
 				}
 			}
 			u.Close()
@@ -234,7 +210,7 @@ func TestLiveDrawsTenTimesASecondAtMost(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		u.Close()
-		if n := strings.Count(term.String(), eraseLine); n < 9 || n > 31 {
+		if n := strings.Count(term.String(), erased); n < 9 || n > 31 {
 			t.Errorf("%d frames in 3 s", n)
 		}
 		if strings.Contains(term.String(), "100% [====================>") {

@@ -6,7 +6,19 @@ import (
 	"strings"
 )
 
-const eraseLine = "\r\x1b[2K"
+// erased clears from where the cursor rests, the start of the line at the bottom: with
+// it goes what a terminal that got narrower has wrapped of that line, which is below.
+const erased = "\r\x1b[J"
+
+// drawn is the line at the bottom: on a terminal that is narrower by now it is cut, not
+// wrapped, and the cursor goes back to its start, which stays where it is when a
+// terminal wraps its lines anew.
+func drawn(line string) string {
+	if line == "" {
+		return ""
+	}
+	return "\x1b[?7l" + line + "\x1b[?7h\r"
+}
 
 // A screen is a stream of lines with at most one line below them that is drawn
 // over. Each change is one write. Errors are left alone: a screen that is gone
@@ -23,7 +35,7 @@ func (s *screen) print(lines []string) {
 	}
 	text := strings.Join(lines, "\n") + "\n"
 	if s.below != "" {
-		text = eraseLine + text + s.below
+		text = erased + text + drawn(s.below)
 	}
 	_, _ = io.WriteString(s.w, text)
 }
@@ -34,7 +46,7 @@ func (s *screen) paint(line string) {
 		return
 	}
 	s.below = line
-	_, _ = io.WriteString(s.w, eraseLine+line)
+	_, _ = io.WriteString(s.w, erased+drawn(line))
 }
 
 // erase leaves nothing at the bottom and the cursor at the start of a line.

@@ -120,14 +120,14 @@ func machinesOf(events []deploy.Event, r deploy.Result) (names []string) {
 func film(text string, cols int) string {
 	var b strings.Builder
 	last := ""
-	for _, part := range strings.Split(text, eraseLine) {
+	for _, part := range strings.Split(text, erased) {
 		lines := strings.Split(part, "\n")
 		for _, line := range lines[:len(lines)-1] {
 			for _, row := range wrapped(line, cols) {
 				b.WriteString(row + "\n")
 			}
 		}
-		if bar := lines[len(lines)-1]; bar != last && bar != "" {
+		if bar := undrawn(lines[len(lines)-1]); bar != last && bar != "" {
 			last = bar
 			b.WriteString("~ " + bar + "\n")
 		}

@@ -227,9 +227,9 @@ func told(t *testing.T, where string, lines []string) {
 func screen(text string) (bars, lines []string) {
 	text = regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(strings.ReplaceAll(text, "\r\n", "\n"), "")
 	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		frames := strings.Split(line, "\r\x1b[2K")
+		frames := strings.Split(line, "\r\x1b[J")
 		for _, b := range frames[:len(frames)-1] {
-			if b != "" {
+			if b = strings.TrimSuffix(strings.TrimPrefix(b, "\x1b[?7l"), "\x1b[?7h\r"); b != "" {
 				bars = append(bars, b)
 			}
 		}
