@@ -28,6 +28,7 @@ type bench struct {
 	old, new string
 	cache    *site.Cache
 	rounds   int
+	limit    *site.Limit
 	next     int // directory
 }
 
@@ -83,7 +84,7 @@ func (b *bench) ship(port int, id string, a *site.Artifact, whole bool, dirs ...
 		connect()
 	}
 	began := time.Now()
-	cargo := site.NewCargo(a, site.CargoOptions{Hosts: len(dirs), Cache: b.cache, Helper: os.Getenv("BENCH_OWN"), Whole: whole})
+	cargo := site.NewCargo(a, site.CargoOptions{Hosts: len(dirs), Cache: b.cache, Helper: os.Getenv("BENCH_OWN"), Whole: whole, Limit: b.limit})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var sent int64
@@ -146,40 +147,51 @@ func TestOneHost(t *testing.T) {
 	}
 }
 
-// TestNextBuild is the next release to many hosts that have the last one.
+// TestNextBuild is the next release to many hosts that have the last one: near, where the
+// hosts' work shares this machine's processors, and behind an uplink that all of them share.
 func TestNextBuild(t *testing.T) {
 	b := open(t)
 	old, new := b.open(b.old), b.open(b.new)
 	if err := site.NewCargo(old, site.CargoOptions{Cache: b.cache}).Keep(); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Printf("\nThe next build (%.1f MB) to hosts that have the last one, connected already:\n\n", float64(new.Size)/1e6)
-	fmt.Println("| hosts | all of it, s | flipdeploy, s | × all of it | MB sent | of all | how |\n|---|---|---|---|---|---|---|")
-	for _, n := range []int{1, 8, 64, 200} {
-		var dirs []string
-		for range n {
-			dirs = append(dirs, b.dir())
-		}
-		b.ship(b.sshd.Port, "v0-abc", old, true, dirs...)
-		var theirs, ours, ratio []float64
-		var how string
-		var sent int64
-		for r := range b.rounds + 1 {
-			x, _, _ := b.ship(b.sshd.Port, "plain-abc", new, true, dirs...)
-			b.forget(dirs, "plain-abc")
-			took, n, way := b.ship(b.sshd.Port, "next-abc", new, false, dirs...)
-			b.forget(dirs, "next-abc")
-			if r == 0 { // flipdeploy's own program came along
-				continue
-			}
-			theirs, ours, ratio = append(theirs, x.Seconds()), append(ours, took.Seconds()), append(ratio, took.Seconds()/x.Seconds())
-			sent, how = n, way
-		}
-		fmt.Printf("| %d | %s | %s | %s | %.1f | %.1f %% | %s |\n", n, spread(theirs), spread(ours), spread(ratio),
-			float64(sent)/1e6, 100*float64(sent)/float64(new.Size)/float64(n), or(how, "as it is"))
-		for _, d := range dirs {
-			_ = os.RemoveAll(d)
-		}
+	fmt.Printf("\nThe next build (%.1f MB) to hosts that have the last one, connected already; all their work is done here, too:\n\n", float64(new.Size)/1e6)
+	fmt.Println("| hosts | uplink | all of it, s | flipdeploy, s | × all of it | CPU of the runner, s | × all of it | MB sent | of all | how |\n|---|---|---|---|---|---|---|---|---|---|")
+	for _, hosts := range []int{1, 8, 64, 200} {
+		b.nextTo(hosts, "loopback", 0, old, new)
+	}
+	b.nextTo(200, "200 Mbit/s", 25e6, old, new)
+}
+
+// nextTo prints one line: rounds of both ways to so many hosts.
+func (b *bench) nextTo(hosts int, link string, rate int64, old, new *site.Artifact) {
+	var dirs []string
+	for range hosts {
+		dirs = append(dirs, b.dir())
+	}
+	b.ship(b.sshd.Port, "v0-abc", old, true, dirs...)
+	b.ship(b.sshd.Port, "first-abc", new, false, dirs...) // flipdeploy's own program comes along
+	b.forget(dirs, "first-abc")
+	if rate > 0 {
+		b.limit = site.NewLimit(rate)
+		defer func() { b.limit = nil }()
+	}
+	var theirs, ours, ratio, work, share []float64
+	var how string
+	var sent int64
+	for range b.rounds {
+		var x, took time.Duration
+		all := cpu(func() { x, _, _ = b.ship(b.sshd.Port, "plain-abc", new, true, dirs...) })
+		b.forget(dirs, "plain-abc")
+		mine := cpu(func() { took, sent, how = b.ship(b.sshd.Port, "next-abc", new, false, dirs...) })
+		b.forget(dirs, "next-abc")
+		theirs, ours, ratio = append(theirs, x.Seconds()), append(ours, took.Seconds()), append(ratio, took.Seconds()/x.Seconds())
+		work, share = append(work, mine), append(share, mine/all)
+	}
+	fmt.Printf("| %d | %s | %s | %s | %s | %s | %s | %.1f | %.1f %% | %s |\n", hosts, link, spread(theirs), spread(ours), spread(ratio),
+		spread(work), spread(share), float64(sent)/1e6, 100*float64(sent)/float64(new.Size)/float64(hosts), or(how, "as it is"))
+	for _, d := range dirs {
+		_ = os.RemoveAll(d)
 	}
 }
 
