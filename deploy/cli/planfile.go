@@ -28,6 +28,7 @@ type planFile struct {
 	Inventory  string      `json:"inventory_sha256"` // of the file
 	Artifact   string      `json:"artifact_sha256"`
 	Flags      planFlags   `json:"flags"`
+	Settings   settings    `json:"settings,omitempty"` // not in files of old
 	Plan       deploy.Plan `json:"plan"`
 	Seats      seatPlan    `json:"seats"`
 	Sum        string      `json:"sha256"` // of all the above
@@ -58,7 +59,7 @@ func (p planFile) text() ([]byte, error) {
 // planned is a plan and all that it was made for.
 func (o rolloutOptions) planned(s *session, p deploy.Plan, survey deploy.Survey, artifact string) planFile {
 	return planFile{Format: planFormat, Made: time.Now().UTC().Round(time.Second), Flipdeploy: version(), Inventory: s.inv.SHA256,
-		Artifact: artifact, Flags: (&o).planFlags(), Plan: p, Seats: s.seatPlan(survey)}
+		Artifact: artifact, Flags: (&o).planFlags(), Settings: settingsOf(s.inv), Plan: p, Seats: s.seatPlan(survey)}
 }
 
 func (s *session) seatPlan(survey deploy.Survey) seatPlan {

@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
+	"github.com/flipdeploy/flipdeploy/deploy/inventory"
 	"github.com/flipdeploy/flipdeploy/remote/remotetest"
 )
 
@@ -181,6 +183,7 @@ func TestAHostThatCannotBeReachedIsTheSameHost(t *testing.T) {
 
 func TestAPlanBringsItsFlags(t *testing.T) {
 	p := aPlan()
+	const all = "parallel no-undo skip-unreachable "
 	for _, c := range []struct {
 		given, want rolloutOptions
 		differ      string
@@ -188,6 +191,7 @@ func TestAPlanBringsItsFlags(t *testing.T) {
 		{rolloutOptions{}, rolloutOptions{parallel: "2", noUndo: true, hosts: "web*"}, "[]"},
 		{rolloutOptions{parallel: "2", artifact: "x"}, rolloutOptions{parallel: "2", noUndo: true, hosts: "web*", artifact: "x"}, "[]"},
 		{rolloutOptions{parallel: "3"}, rolloutOptions{parallel: "3", noUndo: true, hosts: "web*"}, "[--parallel 2, now 3]"},
+		{rolloutOptions{given: all}, rolloutOptions{parallel: "2", hosts: "web*", given: all}, "[--no-undo true, now false]"},
 		{rolloutOptions{skip: 1}, rolloutOptions{parallel: "2", noUndo: true, hosts: "web*", skip: 1}, "[--skip-unreachable not given, now 1]"},
 	} {
 		got := c.given
@@ -246,9 +250,22 @@ func TestAStalePlanIsRefusedBeforeAMachineIsAsked(t *testing.T) {
 		write(t, "shop", script)
 		write(t, "inventory.toml", inventory)
 		p := aPlan()
-		p.Inventory, p.Artifact = sum(inventory), sum(script)
+		p.Inventory, p.Artifact, p.Settings = sum(inventory), sum(script), settingsAt(t, "inventory.toml")
 		if err := writePlan("p.json", p); err != nil {
 			t.Fatal(err)
+		}
+	}
+	fresh()
+	otherSettings := func(s settings, name, value string) func() {
+		return func() {
+			p := aPlan()
+			p.Inventory, p.Artifact, p.Settings = sum(inventory), sum(script), s
+			if s != nil {
+				s[name] = value
+			}
+			if err := writePlan("p.json", p); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	const again = "flipdeploy: hint: look at what would be done now: flipdeploy plan -o p.json --hosts 'web*' --no-undo --parallel 2\n"
@@ -264,6 +281,9 @@ func TestAStalePlanIsRefusedBeforeAMachineIsAsked(t *testing.T) {
 		{func() { write(t, "inventory.toml", inventory+"# more\n") }, "", 1,
 			stale + "inventory inventory.toml of sha256 " + sum(inventory)[:12] + ", now " + sum(inventory + "# more\n")[:12] + " [FD-PLAN-STALE]\n" + again},
 		{func() {}, "--parallel 1", 1, stale + "--parallel 2, now 1 [FD-PLAN-STALE]\n" + again},
+		{func() {}, "--no-undo=false", 1, stale + "--no-undo true, now false [FD-PLAN-STALE]\n" + again},
+		{otherSettings(settingsAt(t, "inventory.toml"), "preset.timeout", "1s"), "", 1, stale + "preset.timeout 1s, now 30s [FD-PLAN-STALE]\n" + again},
+		{otherSettings(nil, "", ""), "", 1, stale + "flipdeploy v1.0.0, which did not keep what its presets say, now " + version() + " [FD-PLAN-STALE]\n" + again},
 		{func() { write(t, "p.json", "") }, "", 2, "flipdeploy: p.json: is no plan, or not the whole of one: unexpected end of JSON input [FD-PLAN-FILE]\n" +
 			"flipdeploy: hint: make it anew: flipdeploy plan -o p.json\n"},
 		{func() { _ = os.Remove("p.json") }, "", 2, "flipdeploy: p.json: cannot be read: no such file or directory [FD-PLAN-FILE]\n" +
@@ -294,5 +314,44 @@ func TestAPlanThatCannotBeWrittenIsSaid(t *testing.T) {
 	err := writePlan("nowhere/p.json", aPlan())
 	if err == nil || err.Error() != "nowhere/p.json: cannot be written: no such file or directory" || deploy.CodeOf(err) != "FD-PLAN-WRITE" {
 		t.Errorf("%v [%s]", err, deploy.CodeOf(err))
+	}
+}
+
+// settingsAt are those of an inventory, with the flags of aPlan.
+func settingsAt(t *testing.T, file string) settings {
+	t.Helper()
+	inv, err := inventory.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (rolloutOptions{parallel: "2", noUndo: true, hosts: "web*"}).override(inv); err != nil {
+		t.Fatal(err)
+	}
+	return settingsOf(inv)
+}
+
+// What a preset adds to an inventory is in its plan: each key of each.
+func TestAPlanKeepsWhatItsPresetSays(t *testing.T) {
+	for _, s := range inventory.Systems() {
+		inv := &inventory.Inventory{Reload: inventory.Reload{Preset: s.Name, Method: s.Method}}
+		kept := settingsOf(inv)
+		n := 0
+		for i := range reflect.TypeOf(s).NumField() {
+			f := reflect.TypeOf(s).Field(i)
+			if reflect.ValueOf(s).Field(i).IsZero() || slices.Contains(wordy, f.Name) {
+				continue
+			}
+			if n++; kept["preset."+strings.ToLower(hump.ReplaceAllString(f.Name, "${1}_$2"))] == "" {
+				t.Errorf("%s: %s is not kept: %v", s.Name, f.Name, kept)
+			}
+		}
+		if n < 3 {
+			t.Errorf("%s has %d keys", s.Name, n)
+		}
+		for name, value := range kept {
+			if strings.Contains(value, "0x") { // an address is another in each run
+				t.Errorf("%s: %s is %s", s.Name, name, value)
+			}
+		}
 	}
 }

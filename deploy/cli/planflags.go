@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -57,19 +58,33 @@ func unlessIs(text, none string) string {
 func (o *rolloutOptions) adopt(plan planFlags) (differ []string, err error) {
 	for _, f := range o.madeBy() {
 		mine, theirs := f.text(), plan[f.name]
-		if mine == "" && theirs != "" {
-			_, err = fmt.Sscan(theirs, f.value)
-			if text, is := f.value.(*string); is {
-				*text, err = theirs, nil
-			}
-			if err != nil {
+		switch {
+		case mine == "" && theirs != "" && !o.refused(f):
+			if err := f.take(theirs); err != nil {
 				return nil, fmt.Errorf("--%s %q: %w", f.name, theirs, err)
 			}
-		} else if mine != theirs && f.name != "artifact" {
-			differ = append(differ, fmt.Sprintf("--%s %s, now %s", f.name, or(theirs, "not given"), mine))
+		case mine != theirs && f.name != "artifact":
+			differ = append(differ, fmt.Sprintf("--%s %s, now %s", f.name, or(theirs, "not given"), or(mine, fmt.Sprint(reflect.ValueOf(f.value).Elem()))))
 		}
 	}
 	return differ, nil
+}
+
+// refused tells that the flag was given as if it were not: --no-undo=false. An empty text
+// is what scripts give for none.
+func (o *rolloutOptions) refused(f madeBy) bool {
+	_, text := f.value.(*string)
+	return !text && slices.Contains(strings.Fields(o.given), f.name)
+}
+
+// take has the flag say what is typed.
+func (f madeBy) take(typed string) (err error) {
+	if text, is := f.value.(*string); is {
+		*text = typed
+		return nil
+	}
+	_, err = fmt.Sscan(typed, f.value)
+	return err
 }
 
 // words are the flags as they are typed, the value of a switch left out.

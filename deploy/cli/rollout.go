@@ -40,6 +40,7 @@ type rolloutOptions struct {
 	probe      string          // URL
 	planFile   string          // to be carried out, "" for none
 	agreed     *planFile       // what it holds
+	given      string          // with planFile: names of flags that were, be it with what is so without them
 }
 
 // fleetFlags are those of every command that changes the fleet host by host.
@@ -119,12 +120,18 @@ func (x *program) restartCommand() *ucli.Command {
 }
 
 func optionsOf(c *ucli.Context, mode deploy.Mode) rolloutOptions {
-	return rolloutOptions{mode: mode,
+	o := rolloutOptions{mode: mode,
 		inventory: or(c.String("inventory"), "inventory.toml"), artifact: c.String("artifact"), revision: c.String("revision"),
 		parallel: c.String("parallel"), canary: c.String("canary"), minServing: c.String("min-serving"),
 		onFailure: c.String("on-failure"), bake: c.String("bake"), lockWait: c.Duration("lock-wait"),
 		noUndo: c.Bool("no-undo"), maxFail: c.String("max-failures"), hosts: c.String("hosts"), skip: c.Int("skip-unreachable"),
 		outToo: c.Bool("include-out"), downtime: c.Bool("allow-downtime"), overFreeze: c.Bool("override-freeze"), unfinished: c.String("unfinished"), steps: c.Int("n"), to: c.String("to"), limitRate: c.String("limit-rate"), probe: c.String("probe"), planFile: c.String("plan")}
+	for _, f := range o.madeBy() {
+		if o.planFile != "" && c.IsSet(f.name) {
+			o.given += f.name + " "
+		}
+	}
+	return o
 }
 
 func (x *program) run(c *ucli.Context, o rolloutOptions) error {
@@ -257,7 +264,10 @@ func (o *rolloutOptions) resolve(inv *inventory.Inventory) error {
 	if err := o.follow(inv); err != nil {
 		return err
 	}
-	return o.override(inv)
+	if err := o.override(inv); err != nil {
+		return err
+	}
+	return o.sameSettings(inv)
 }
 
 // override lays the flags over the inventory's numbers and checks them together.

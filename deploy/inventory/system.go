@@ -68,6 +68,9 @@ func (d *span) UnmarshalText(text []byte) error {
 	return err
 }
 
+// String is what UnmarshalText reads.
+func (d span) String() string { return time.Duration(d).String() }
+
 const standardSettle = 2 * time.Second
 
 // systems are all presets, in the order of the file.
