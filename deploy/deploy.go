@@ -168,4 +168,5 @@ type Record struct {
 	Plan    *Plan     `json:"plan,omitempty"`
 	Outcome Outcome   `json:"outcome,omitempty"`
 	Probe   *Probe    `json:"probe,omitempty"`
+	Back    time.Time `json:"back,omitzero"` // when the host was in rotation again, if that was since its last record
 }

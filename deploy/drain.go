@@ -234,7 +234,7 @@ func (l *life) served() {
 	if !l.out.IsZero() {
 		l.run.addOut(l.host.Name(), time.Since(l.out))
 	}
-	l.out = time.Time{}
+	l.out, l.returned = time.Time{}, time.Now()
 }
 
 // A notBack error: the host stayed out though it was not changed.

@@ -22,6 +22,7 @@ type life struct {
 	clock    *clock    // of the work in hand
 	out      time.Time // since when the host is out
 	since    time.Time // of the last drain
+	returned time.Time // when it was back, until a record has that
 }
 
 // An ending is what became of a host.
@@ -51,7 +52,7 @@ func (l *life) forward(ctx context.Context) ending {
 	} else if err := l.takeOut(ctx); err != nil {
 		return l.notTaken(ctx, err)
 	} else if l.run.leaving() {
-		return l.returned(ctx)
+		return l.givenBack(ctx)
 	}
 	change := func(ctx context.Context) error { return l.change(ctx, l.plan.To) }
 	if l.held && l.changedBefore(ctx) {
@@ -187,9 +188,9 @@ func (l *life) notTaken(ctx context.Context, err error) ending {
 	return ending{phase: Staged, failed: true, pause: true, err: err}
 }
 
-// returned gives back a host that was drained and not changed, because the run
+// givenBack gives back a host that was drained and not changed, because the run
 // stops or turns.
-func (l *life) returned(ctx context.Context) ending {
+func (l *life) givenBack(ctx context.Context) ending {
 	if err := l.giveBack(ctx); err != nil {
 		return ending{phase: Stuck, failed: true, err: err}
 	}

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -100,6 +101,22 @@ func TestACanaryIsWatchedUntilEnoughWasSeen(t *testing.T) {
 	want(t, "outcome", string(res.Outcome), "done")
 	want(t, "web1", s.said("web1"), "judge: pass: 0 of 200 requests failed, 0 of 400 on the old release; more than 1.5 % failing is excluded")
 	want(t, "web2", s.said("web2"), "judge: inconclusive: 0 of 20 requests failed, 0 of 20 on the old release: 200 to each are needed")
+}
+
+// The journal knows when a host was back, however long it was watched then.
+func TestTheJournalSaysWhenAHostWasBack(t *testing.T) {
+	_, s := tried(t, 3, judged(), &busyLB{perSecond: 20, bad: 0.03})
+	var told []string
+	readied := map[string]time.Time{}
+	for _, r := range s.records {
+		if r.Act == Readying {
+			readied[r.Host] = r.Time
+		}
+		if !r.Back.IsZero() {
+			told = append(told, fmt.Sprintf("%s %s, %s after %s", r.Host, r.Act, r.Time.Sub(r.Back).Round(time.Second), r.Back.Sub(readied[r.Host]).Round(5*time.Second)))
+		}
+	}
+	want(t, "back", strings.Join(told, "; "), "web1 failed, 10s after 0s; web1 rolled_back, 0s after 0s")
 }
 
 func TestADoubtPausesTheRun(t *testing.T) {

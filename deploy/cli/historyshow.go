@@ -28,6 +28,7 @@ type shownPhase struct {
 	Phase   deploy.Phase `json:"phase"`
 	Release string       `json:"release,omitempty"`
 	Detail  string       `json:"detail,omitempty"`
+	Back    time.Time    `json:"back,omitzero"` // when the host was in rotation again, if before Time
 }
 
 func (a *asking) show(ctx context.Context, id string) (deploy.Outcome, error) {
@@ -94,29 +95,22 @@ func shownHosts(j *state.Journal) []shownHost {
 			continue
 		}
 		all[i].Phase = r.Act
-		all[i].Phases = append(all[i].Phases, shownPhase{r.Time, r.Kind, r.Act, r.Release, r.Detail})
+		all[i].Phases = append(all[i].Phases, shownPhase{r.Time, r.Kind, r.Act, r.Release, r.Detail, r.Back})
 	}
 	for i := range all {
-		all[i].OutMS = outFor(all[i].Phases)
+		all[i].OutMS = outFor(changesOf(all[i].Phases, j.Plan().Bake))
 	}
 	return all
 }
 
-// outFor is from the first drain that was told until the host was ready again.
-func outFor(phases []shownPhase) int64 {
-	var out, back time.Time
-	for _, p := range phases {
-		switch {
-		case out.IsZero() && (p.Phase == deploy.Draining || p.Phase == deploy.Drained):
-			out = p.Time
-		case p.Kind == "outcome" && (p.Phase == deploy.Done || p.Phase == deploy.RolledBack):
-			back = p.Time
+// outFor is how long the host was out of rotation, each time until it returned.
+func outFor(changes []change) (ms int64) {
+	for i, c := range changes {
+		if c.by > 0 {
+			ms += c.at.Sub(changes[i-1].at).Milliseconds()
 		}
 	}
-	if out.IsZero() || back.IsZero() {
-		return 0
-	}
-	return back.Sub(out).Milliseconds()
+	return ms
 }
 
 func (a *asking) showHead(r pastRollout, p *deploy.Plan) {

@@ -78,7 +78,7 @@ func TestReportKnowsCapacityFromTheJournal(t *testing.T) {
 	if strings.Join(got, "; ") != want || r.Least != 2 || r.Floor != 2 {
 		t.Errorf("%s, least %d, floor %d\nwant %s", strings.Join(got, "; "), r.Least, r.Floor, want)
 	}
-	if s := r.Slow[0]; s.Host != "web1" || s.Phase != "put back and bake" || s.Took != "3s" {
+	if s := r.Slow[0]; s.Host != "web1" || s.Phase != "put back" || s.Took != "3s" {
 		t.Errorf("the slowest is %+v", s)
 	}
 	if h := r.Hosts[1]; h.End != "rolled_back" || !h.Bad || len(h.Spans) != 5 || len(h.Proofs) != 3 {
@@ -86,6 +86,44 @@ func TestReportKnowsCapacityFromTheJournal(t *testing.T) {
 	}
 	if h := r.Hosts[2]; h.End != "left_out: maint on edge1, not by us" || h.Bad || h.Spans != nil {
 		t.Errorf("web3: %+v", h)
+	}
+}
+
+// A canary that is watched for longer, until the judge has seen enough, serves meanwhile:
+// it is out from 1 s to 5 s, and once more when it failed after all, from 65 s to 68 s.
+func TestAHostThatBakesForLongIsNotOut(t *testing.T) {
+	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
+	plan := &deploy.Plan{Rollout: "7f3a", App: "shop", Serving: 2, MinServing: 1, Bake: 2 * time.Second,
+		Hosts: []deploy.PlannedHost{{Name: "web1", From: "v1-aaaaaaaa", To: "v2-bbbbbbbb", Ran: true, Serving: true}}}
+	host := func(s int, kind string, act deploy.Phase, back time.Time) deploy.Record {
+		return deploy.Record{Time: at(s), Rollout: "7f3a", Kind: kind, Host: "web1", Act: act, Back: back}
+	}
+	never := time.Time{}
+	j := &state.Journal{Rollout: "7f3a", Records: []deploy.Record{{Time: at(0), Rollout: "7f3a", Kind: "plan", Plan: plan},
+		host(1, "intent", deploy.Draining, never), host(3, "intent", deploy.Flipping, never), host(4, "intent", deploy.Readying, never)}}
+	passed := append(slices.Clone(j.Records), host(65, "outcome", deploy.Done, at(5)), deploy.Record{Time: at(70), Rollout: "7f3a", Kind: "end"})
+	failed := append(slices.Clone(j.Records), host(65, "outcome", deploy.Failed, at(5)), host(65, "intent", deploy.Draining, never),
+		host(67, "intent", deploy.Readying, never), host(68, "outcome", deploy.RolledBack, at(68)), deploy.Record{Time: at(70), Rollout: "7f3a", Kind: "end"})
+	for _, c := range []struct {
+		records []deploy.Record
+		outMS   int64
+		in      string
+	}{
+		{passed, 4000, "2 for 1s; 1 for 4s; 2 for 65s; "},
+		{failed, 7000, "2 for 1s; 1 for 4s; 2 for 60s; 1 for 3s; 2 for 2s; "},
+	} {
+		j.Records = c.records
+		r, in := reportOf(j, ""), ""
+		for _, s := range r.Steps {
+			in += fmt.Sprintf("%d for %.0fs; ", s.In, s.Width*0.7)
+		}
+		if r.Hosts[0].OutMS != c.outMS || in != c.in {
+			t.Errorf("out for %d ms, in rotation %s\nwant %d, %s", r.Hosts[0].OutMS, in, c.outMS, c.in)
+		}
+		if s := r.Slow[0]; s.Phase != "bake" || s.Took != "1m0s" {
+			t.Errorf("the slowest is %+v", s)
+		}
 	}
 }
 

@@ -109,21 +109,46 @@ func reportHostOf(h shownHost, s scale, last time.Time) reportHost {
 	if h.OutMS > 0 {
 		r.Out = tenths(h.OutMS)
 	}
-	for i, p := range h.Phases {
+	for _, p := range h.Phases {
 		if p.Kind != "intent" {
 			r.Proofs = append(r.Proofs, p)
 		}
+	}
+	for _, step := range stepsOf(h.Phases) {
+		until := step.until
+		if until.IsZero() {
+			until = last
+		}
+		left := s.at(step.Time)
+		r.Spans = append(r.Spans, barPiece{string(step.Phase), left, s.at(until) - left, tenths(until.Sub(step.Time).Milliseconds())})
+	}
+	return r
+}
+
+// A step is what went on after a line of the journal; until is zero where none follows.
+type step struct {
+	shownPhase
+	until time.Time
+}
+
+// stepsOf are those of one host. From where it is told to be back, it bakes.
+func stepsOf(phases []shownPhase) (all []step) {
+	for i, p := range phases {
 		if ended(p) { // nothing goes on after it
 			continue
 		}
-		until := last
-		if i+1 < len(h.Phases) {
-			until = h.Phases[i+1].Time
+		one := step{shownPhase: p}
+		if i+1 < len(phases) {
+			next := phases[i+1]
+			if one.until = next.Time; p.Phase == deploy.Readying && next.Back.After(p.Time) && next.Back.Before(next.Time) {
+				one.until = next.Back
+				all = append(all, one)
+				one = step{shownPhase{Time: next.Back, Phase: deploy.Baking}, next.Time}
+			}
 		}
-		left := s.at(p.Time)
-		r.Spans = append(r.Spans, barPiece{string(p.Phase), left, s.at(until) - left, tenths(until.Sub(p.Time).Milliseconds())})
+		all = append(all, one)
 	}
-	return r
+	return all
 }
 
 // ended tells that the host was left to itself with this line of the journal.
@@ -163,22 +188,28 @@ func (r *report) capacity(p *deploy.Plan, s scale, last time.Time) {
 	}
 }
 
+// changesOf are those of one host. A journal of old does not say when it was back: then
+// that was a bake before it was done.
 func changesOf(phases []shownPhase, bake time.Duration) (all []change) {
 	out, readying := false, time.Time{}
+	returns := func(at time.Time) { out, all = false, append(all, change{at, 1}) }
 	for _, p := range phases {
+		if out && !p.Back.IsZero() {
+			returns(p.Back)
+		}
 		switch {
 		case p.Phase == deploy.Draining && !out:
-			out = true
-			all = append(all, change{p.Time, -1})
+			out, all = true, append(all, change{p.Time, -1})
 		case p.Phase == deploy.Readying:
 			readying = p.Time
-		case out && p.Kind == "outcome" && (p.Phase == deploy.Done || p.Phase == deploy.RolledBack):
-			out = false
+		case out && p.Kind == "outcome" && p.Phase == deploy.RolledBack:
+			returns(p.Time)
+		case out && p.Kind == "outcome" && p.Phase == deploy.Done:
 			back := p.Time
-			if early := p.Time.Add(-bake); p.Phase == deploy.Done && early.After(readying) {
+			if early := p.Time.Add(-bake); early.After(readying) {
 				back = early
 			}
-			all = append(all, change{back, 1})
+			returns(back)
 		}
 	}
 	return all
@@ -187,9 +218,9 @@ func changesOf(phases []shownPhase, bake time.Duration) (all []change) {
 // slowest are the ten steps that took longest.
 func (r *report) slowest() {
 	for _, h := range r.Hosts {
-		for i, p := range h.Phases[:max(0, len(h.Phases)-1)] {
-			if took := h.Phases[i+1].Time.Sub(p.Time); !ended(p) && took >= 100*time.Millisecond {
-				r.Slow = append(r.Slow, slowStep{h.Name, stepName(p), tenths(took.Milliseconds()), took})
+		for _, p := range stepsOf(h.Phases) {
+			if took := p.until.Sub(p.Time); !p.until.IsZero() && took >= 100*time.Millisecond {
+				r.Slow = append(r.Slow, slowStep{h.Name, stepName(p.shownPhase), tenths(took.Milliseconds()), took})
 			}
 		}
 	}
@@ -203,7 +234,9 @@ func stepName(p shownPhase) string {
 	case deploy.Reloading:
 		return "reload and verify"
 	case deploy.Readying:
-		return "put back and bake"
+		return "put back"
+	case deploy.Baking:
+		return "bake"
 	case deploy.Draining:
 		return "drain"
 	case deploy.Flipping:
