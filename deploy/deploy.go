@@ -168,5 +168,6 @@ type Record struct {
 	Plan    *Plan     `json:"plan,omitempty"`
 	Outcome Outcome   `json:"outcome,omitempty"`
 	Probe   *Probe    `json:"probe,omitempty"`
+	Doubt   bool      `json:"doubt,omitempty"` // the host is done, and the judge was in doubt of it
 	Back    time.Time `json:"back,omitzero"` // when the host was in rotation again, if that was since its last record
 }

@@ -17,6 +17,7 @@ type life struct {
 	changed  bool      // flipped to another release and not undone
 	runs     string    // the release that was last proven to run
 	verdict  string    // of the judge
+	doubted  bool      // by it, so that others may not follow
 	readied  bool      // putting it back was begun: some balancers may send requests again
 	restored bool      // its undo got as far as the old release, proven
 	clock    *clock    // of the work in hand
@@ -246,6 +247,7 @@ func (l *life) failedBake(err error) ending {
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed}
 	}
 	if CodeOf(err) == codeDoubt {
+		l.doubted = true
 		l.done(l.run.ctx)
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed, pause: true, doubt: true, err: err}
 	}

@@ -7,13 +7,18 @@ import (
 
 // loop starts what the planner says until nothing is left.
 func (x *run) loop() {
-	endings := make(chan struct {
+	type ended struct {
 		host string
 		ending
-	})
+	}
+	endings := make(chan ended)
 	retry := time.NewTicker(x.Timing.Blocked)
 	defer retry.Stop()
 	asked := false
+	for _, h := range x.uncleared() {
+		x.begin(h)
+		go func() { endings <- ended{h, x.judgeAgain(h)} }()
+	}
 	for {
 		d := x.decide()
 		if d.Over {
@@ -26,10 +31,7 @@ func (x *run) loop() {
 		for _, h := range d.Start {
 			held := x.begin(h)
 			go func() {
-				endings <- struct {
-					host string
-					ending
-				}{h, x.live(h, held)}
+				endings <- ended{h, x.live(h, held)}
 			}()
 		}
 		if len(d.Start) == 0 && x.full() {

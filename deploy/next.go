@@ -28,7 +28,8 @@ type HostView struct {
 	Skipped bool   // could not be reached before the start: nothing was done to it
 	InPlace bool   // was out before us: changed, proven, and left out
 	Doubt   bool   // it is well, and too little was seen of it
-	Unseen  bool   // an earlier run died while it baked: it is done, and no canary
+	Unseen  bool   // an earlier run died while it baked, or was in doubt: it is done, and no canary
+	Trusted bool   // somebody goes on in spite of that doubt
 	Loose   bool   // a balancer that was lost may have it out
 	Amid    bool   // an earlier run died in its takeover: a process that hangs may still take over
 	Release string // what it is known to run

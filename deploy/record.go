@@ -89,7 +89,7 @@ func (l *life) failure(ctx context.Context, err error) {
 func (l *life) record(ctx context.Context, kind string, p Phase, release, detail string) error {
 	err := l.run.Journal.Append(ctx, Record{
 		Time: time.Now(), Rollout: l.run.Plan.Rollout, Kind: kind,
-		Host: l.host.Name(), Act: p, Release: release, Detail: detail, Back: l.returned,
+		Host: l.host.Name(), Act: p, Release: release, Detail: detail, Back: l.returned, Doubt: l.doubted && p == Done,
 	})
 	if err != nil {
 		return &Fault{Host: l.host.Name(), Phase: p, Err: fmt.Errorf("journal: %w", err)}

@@ -24,6 +24,8 @@ type Takeover struct {
 	Standing Standing
 	How      Settling
 	Who      string
+	// Trust: it goes on in spite of the judge's doubt, which has paused it, on somebody's word.
+	Trust bool
 	// Fence shuts earlier runs out, on every balancer and on the hosts that are named.
 	// The hosts on which it could not are returned: they may not be touched.
 	Fence func(ctx context.Context, hosts []string) (unfenced map[string]error, err error)
@@ -139,7 +141,9 @@ func (t *Takeover) course(survey Survey) string {
 	}
 	for i := range r.Start {
 		v := &r.Start[i]
-		v.Amid, v.Unseen = t.Standing.Amid[v.Name], v.Phase == Done && !t.Standing.Done[v.Name]
+		done := v.Phase == Done
+		v.Amid, v.Doubt = t.Standing.Amid[v.Name], done && t.Standing.Doubt[v.Name]
+		v.Unseen, v.Trusted = done && !t.Standing.Done[v.Name] || v.Doubt, t.Trust
 	}
 	return said
 }

@@ -61,7 +61,9 @@ func settled(t *testing.T, s *sim, how settling) (res Result) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var err error
-		if res, err = s.another().settle(context.Background(), context.Background(), how); err != nil {
+		d := s.another()
+		d.trusts = s.trusts
+		if res, err = d.settle(context.Background(), context.Background(), how); err != nil {
 			t.Error(err)
 		}
 	})

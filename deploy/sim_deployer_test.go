@@ -19,6 +19,8 @@ type deployer struct {
 	emit  func(Event)
 
 	leaves  bool // it abandons
+	trusts  bool // it goes on in spite of the judge's doubt
+	with    func(*Rollout)
 	unheard bool // what takes effect now is a call that it gave up
 	r       *Rollout
 	x       *run

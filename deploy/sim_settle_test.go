@@ -45,7 +45,11 @@ func (d *deployer) settle(ctx, stop context.Context, how settling) (Result, erro
 	both, done := context.WithCancel(ctx)
 	defer done()
 	defer context.AfterFunc(stop, done)()
-	t := Takeover{Rollout: d.engine(d.s.plan), Standing: d.s.standing().Standing, How: how, Who: "another", Fence: d.fence,
+	r := d.engine(d.s.plan)
+	if d.with != nil {
+		d.with(r)
+	}
+	t := Takeover{Rollout: r, Standing: d.s.standing().Standing, How: how, Who: "another", Trust: d.trusts, Fence: d.fence,
 		Adopt: func(ctx context.Context, on Balancer, host string) error {
 			i := slices.IndexFunc(d.lbs, func(lb *simLB) bool { return lb.name == on.Name() })
 			return d.lbs[i].adopt(ctx, host)

@@ -31,6 +31,7 @@ type sim struct {
 	rules  simRules
 	timing Timing
 	all    []*deployer
+	trusts bool                                 // whoever goes on does so in spite of a doubt
 	unwell map[string]bool                      // of a large fleet
 	acts   int                                  // calls that were carried out
 	park   func(context.Context, *call) error   // a search has the calls wait; else they take their time

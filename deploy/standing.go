@@ -7,6 +7,7 @@ import "slices"
 type Standing struct {
 	Turned Outcome // what going back ends as: rolled_back by itself, done when asked for; "" going forward
 	Done   map[string]bool
+	Doubt  map[string]bool // of those that are done: the judge was in doubt
 	Failed map[string]bool // and not done since
 	// Amid are hosts whose app was asked to take a release over, and nobody wrote how that
 	// went: a process that hangs may take over later.
@@ -14,7 +15,7 @@ type Standing struct {
 }
 
 func newStanding() Standing {
-	return Standing{Done: map[string]bool{}, Failed: map[string]bool{}, Amid: map[string]bool{}}
+	return Standing{Done: map[string]bool{}, Doubt: map[string]bool{}, Failed: map[string]bool{}, Amid: map[string]bool{}}
 }
 
 // StandingOf reads what was written since the last plan.
@@ -56,7 +57,7 @@ func (s Standing) intended(r Record) {
 func (s Standing) enter(r Record) {
 	switch r.Act {
 	case Done:
-		s.Done[r.Host] = true
+		s.Done[r.Host], s.Doubt[r.Host] = true, r.Doubt
 		delete(s.Failed, r.Host)
 	case Failed:
 		s.Failed[r.Host] = true

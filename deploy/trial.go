@@ -32,6 +32,11 @@ func (l *life) trial() *trial {
 	if j := l.run.Plan.Judge; j != nil {
 		t.Judge, t.asked = *j, t.canary && l.plan.Ran && l.run.Plan.Mode != ModeRollback
 	}
+	l.run.with(l.host.Name(), func(v *HostView) {
+		if v.Doubt && v.Trusted {
+			t.BakeMax, t.PassDoubt = 0, true
+		}
+	})
 	return t
 }
 
@@ -87,7 +92,7 @@ func (t *trial) spoken(ctx context.Context, v Verdict, said string) error {
 			Hint_: "look at the app's log on the host: it answers its health check, and fails requests"})
 	case v == VerdictDoubt && t.asked && !t.PassDoubt:
 		return &Fault{Host: t.host.Name(), Phase: Baking, Code_: codeDoubt, Err: errors.New("judge: inconclusive: " + said),
-			Hint_: "it serves, and is well as far as was seen: \"flipdeploy resume\" goes on without more, \"flipdeploy rollback\" goes back; the next time send more requests, or raise rollout.judge.bake_max"}
+			Hint_: "it serves, and is well as far as was seen: \"flipdeploy resume\" has it bake once more and goes on unless it is clearly bad, \"flipdeploy rollback\" goes back; the next time send more requests, or raise rollout.judge.bake_max"}
 	}
 	return nil
 }

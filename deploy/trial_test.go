@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -187,9 +188,86 @@ func TestACanaryThatNobodySawToTheEndIsNone(t *testing.T) {
 	s.plan = s.planned(v2, judged())
 	s.records = []Record{{Rollout: "us", Kind: "intent", Host: "web1", Act: Readying, Release: v2}}
 	s.hosts["web1"].current, s.hosts["web1"].runs = v2, v2
+	for i, why := range []string{"nobody saw its bake to the end: it is", "the judge has not cleared it: it is", "the judge has not cleared it: it is"} {
+		res := settled(t, s, goOn)
+		want(t, "outcome", string(res.Outcome)+" "+res.Code, "paused FD-JUDGE-DOUBT")
+		want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v1/v1 ready; web3 v1/v1 ready; web4 v1/v1 ready")
+		want(t, "told", strings.Join(s.warned("FD-JUDGE-DOUBT")[i:], "; "), "web1: "+why+" judged again before any other host is changed")
+	}
+	s.trusts = true // a person who is content
 	res := settled(t, s, goOn)
-	want(t, "outcome", string(res.Outcome)+" "+res.Code, "paused FD-JUDGE-DOUBT")
-	want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v2/v2 ready; web3 v1/v1 ready; web4 v1/v1 ready")
-	res = settled(t, s, goOn) // by a person who is content
 	want(t, "outcome", string(res.Outcome), "done")
+	want(t, "told", strings.Join(s.warned("FD-JUDGE-DOUBT")[3:], "; "), "web1: the judge has not cleared it: it bakes once more, and the others follow on your word")
+	want(t, "web1", s.said("web1"), "judge: inconclusive: no request was counted")
+}
+
+// doubted is a fleet whose canary runs v2, and was in doubt when its run paused.
+func doubted() *sim {
+	s := newSim(4, 1, v1)
+	s.plan = s.planned(v2, judged())
+	s.records = []Record{{Rollout: "us", Kind: "outcome", Host: "web1", Act: Done, Release: v2, Doubt: true}}
+	s.hosts["web1"].current, s.hosts["web1"].runs = v2, v2
+	return s
+}
+
+// settledBefore is settled with a balancer that counts as b does.
+func settledBefore(t *testing.T, s *sim, b *busyLB) (res Result) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		d := s.another()
+		d.trusts = s.trusts
+		b.simLB = d.lbs[0]
+		d.with = func(r *Rollout) { r.with(0, b) }
+		var err error
+		if res, err = d.settle(t.Context(), context.Background(), goOn); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, b := range s.broken {
+		t.Error(b)
+	}
+	return res
+}
+
+// A canary that was in doubt is judged anew by whoever goes on, whether a person trusts it
+// or not: cleared, the others follow; clearly bad, it goes back alone.
+func TestADoubtIsJudgedAgain(t *testing.T) {
+	for _, trusts := range []bool{false, true} {
+		s := doubted()
+		s.trusts = trusts
+		res := settledBefore(t, s, &busyLB{perSecond: 500})
+		want(t, "outcome", string(res.Outcome)+" "+res.Code, "done ")
+		want(t, "web1", s.said("web1"), "judge: pass: 0 of 1000 requests failed, 0 of 3000 on the old release; more than 0.3 % failing is excluded")
+		want(t, "fleet", s.summary(), "web1 v2/v2 ready; web2 v2/v2 ready; web3 v2/v2 ready; web4 v2/v2 ready")
+
+		s = doubted()
+		s.trusts = trusts
+		res = settledBefore(t, s, &busyLB{perSecond: 200, bad: 0.03})
+		want(t, "outcome", string(res.Outcome)+" "+res.Code, "rolled_back FD-JUDGE")
+		want(t, "fleet", s.summary(), "web1 v1/v1 ready; web2 v1/v1 ready; web3 v1/v1 ready; web4 v1/v1 ready")
+		want(t, "web2 reloads", fmt.Sprint(s.hosts["web2"].cycles), "0")
+	}
+}
+
+// Only what waits for the judge is judged again: not on the way back, and not where
+// another canary was cleared.
+func TestNobodyIsJudgedAgainForNothing(t *testing.T) {
+	s := doubted()
+	want(t, "outcome", string(settled(t, s, goBack).Outcome), "done")
+	s.records = append(doubted().records, Record{Rollout: "us", Kind: "outcome", Host: "web2", Act: Done, Release: v2})
+	for _, h := range s.names {
+		s.hosts[h].current, s.hosts[h].runs = v2, v2
+	}
+	want(t, "outcome", string(settled(t, s, goOn).Outcome), "done")
+	want(t, "told", strings.Join(s.warned("FD-JUDGE-DOUBT"), "; "), "")
+}
+
+// warned is what was told as a warning of that code.
+func (s *sim) warned(code string) (texts []string) {
+	for _, e := range s.events {
+		if e.Kind == KindWarning && e.Code == code {
+			texts = append(texts, e.Host+": "+e.Detail)
+		}
+	}
+	return texts
 }

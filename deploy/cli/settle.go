@@ -39,7 +39,7 @@ func (o rolloutOptions) onUnfinished(ctx, held context.Context, s *session, open
 		}
 		o.instead(&open.Plan, s.inv.Rollout)
 	}
-	return s.settle(ctx, held, open, how, art)
+	return s.settle(ctx, held, open, how, o.only == deploy.GoOn, art)
 }
 
 // instead puts the numbers that a person gave with a rollback in the place of those of
@@ -112,8 +112,9 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 // settle goes on under the rollout's own id, so that its marks are ours. A host that
-// cannot be reached stays as it is, is listed, and counts as out.
-func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Settling, art *site.Artifact) (deploy.Result, error) {
+// cannot be reached stays as it is, is listed, and counts as out. With trust a person goes
+// on, who knows of the judge's doubt; --unfinished resume is a job that is run again.
+func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Settling, trust bool, art *site.Artifact) (deploy.Result, error) {
 	s.rollout = open.Rollout
 	for _, h := range s.hosts {
 		h.artifact = art
@@ -123,7 +124,7 @@ func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Se
 	}
 	p := &prepared{art: art, rollout: s.engine(open.Plan, deploy.Survey{})}
 	p.rollout.Paused = s.lease.Paused()
-	t := deploy.Takeover{Rollout: p.rollout, Standing: open.Standing, How: how, Who: s.who,
+	t := deploy.Takeover{Rollout: p.rollout, Standing: open.Standing, How: how, Who: s.who, Trust: trust,
 		Fence: func(ctx context.Context, hosts []string) (map[string]error, error) {
 			unfenced, err := s.fenceWhoCan(ctx, s.reached(hosts))
 			p.rollout.Journal = s.book
