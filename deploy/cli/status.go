@@ -66,9 +66,8 @@ type hostStatus struct {
 	Revision  string       `json:"revision"`
 	Running   bool         `json:"running"`
 	Healthy   bool         `json:"healthy"`
+	Asked     bool         `json:"asked"` // for its health: else Healthy says nothing
 	LBs       []seatStatus `json:"lbs"`
-
-	asked bool // for its health
 }
 
 type seatStatus struct {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/health"
@@ -35,24 +34,17 @@ func unless(err error, next func() error) error {
 func (h *hostStatus) ask(ctx context.Context, from *host) error {
 	r, err := from.Running(ctx)
 	if err != nil {
+		h.Reachable = !lostWay(err)
 		return err
 	}
 	h.Release, h.Running = r.Release, r.Release != ""
 	if !h.Running {
 		h.Release, err = from.Current(ctx)
+		h.Reachable = !lostWay(err)
 	}
 	if h.Release != site.Unmanaged {
 		h.Revision = deploy.RevisionOf(h.Release)
 	}
-	return err
-}
-
-func (h *hostStatus) probe(ctx context.Context, c *checker, host string) error {
-	if len(c.from[host]) == 0 {
-		return errors.New("nobody is there to ask it for its health")
-	}
-	err := c.Probe(ctx, host)
-	h.Healthy, h.asked = err == nil, true
 	return err
 }
 
@@ -80,6 +72,9 @@ func (a *asking) readSeats(ctx context.Context, edges []error, p *problems) []ma
 		if edges[i] == nil {
 			seats[i], err = b.Seats(ctx)
 			p.add(b.name, err)
+			if lostWay(err) {
+				edges[i] = err
+			}
 		}
 		return nil
 	})

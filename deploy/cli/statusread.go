@@ -19,11 +19,11 @@ func (a *asking) status(ctx context.Context, wait time.Duration) fleetStatus {
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	stores := a.answering(edges, &p)
-	for i, b := range a.lbs {
-		st.LBs = append(st.LBs, lbStatus{b.name, edges[i] == nil})
-	}
 	a.readState(ctx, stores, &st, &p)
 	st.Hosts = a.readHosts(ctx, edges, webs, &p)
+	for i, b := range a.lbs { // now: some may have been lost meanwhile
+		st.LBs = append(st.LBs, lbStatus{b.name, edges[i] == nil})
+	}
 	st.Problems = p.list()
 	return st
 }

@@ -80,7 +80,7 @@ func (st fleetStatus) rows() *ui.Table {
 			release, running = "?", "unreachable"
 		}
 		healthy := yesNo(h.Healthy)
-		if !h.asked {
+		if !h.Asked {
 			healthy = "?"
 		}
 		row := []string{h.Name, release, running, healthy}

@@ -19,8 +19,8 @@ func seat(s deploy.State, sessions int) []seatStatus {
 // aStatus is two hosts that are well.
 func aStatus() fleetStatus {
 	return fleetStatus{App: "shop", LBs: []lbStatus{{"edge1", true}}, Hosts: []hostStatus{
-		{Name: "web1", Reachable: true, Release: "v1-1", Revision: "v1", Running: true, Healthy: true, asked: true, LBs: seat(deploy.StateReady, 0)},
-		{Name: "web2", Reachable: true, Release: "v1-1", Revision: "v1", Running: true, Healthy: true, asked: true, LBs: seat(deploy.StateReady, 0)}}}
+		{Name: "web1", Reachable: true, Release: "v1-1", Revision: "v1", Running: true, Healthy: true, Asked: true, LBs: seat(deploy.StateReady, 0)},
+		{Name: "web2", Reachable: true, Release: "v1-1", Revision: "v1", Running: true, Healthy: true, Asked: true, LBs: seat(deploy.StateReady, 0)}}}
 }
 
 // watched is what stdout has when the fleet was looked at once for each change, which
@@ -69,7 +69,7 @@ func TestAWatchThatNobodySitsAtTellsWhatChanges(t *testing.T) {
 			st.Problems = []string{"edge1: dial: connection refused"}
 			st.LBs[0].Reachable = false
 			for i := range st.Hosts {
-				st.Hosts[i].LBs, st.Hosts[i].asked, st.Hosts[i].Healthy = seat(deploy.StateUnknown, 0), false, false
+				st.Hosts[i].LBs, st.Hosts[i].Asked, st.Hosts[i].Healthy = seat(deploy.StateUnknown, 0), false, false
 			}
 		},
 		asItWas,
