@@ -29,6 +29,15 @@ func tellOpened(ctx context.Context) {
 	}
 }
 
+type heardKey struct{}
+
+// Heard has a Stream under ctx pass on what the script writes to its stdout, as it comes:
+// one that brings something by itself can tell how far it is. The call's time begins anew
+// with each piece.
+func Heard(ctx context.Context, hear io.Writer) context.Context {
+	return context.WithValue(ctx, heardKey{}, hear)
+}
+
 func (m *Machine) patience(ctx context.Context) (time.Duration, error) {
 	d, given := ctx.Value(patienceKey{}).(time.Duration)
 	if !given {
@@ -75,4 +84,22 @@ type pulseReader struct {
 func (r pulseReader) Read(b []byte) (int, error) {
 	defer r.p.beat()
 	return r.r.Read(b)
+}
+
+// heard is out, which somebody else may hear, too.
+func (p *pulse) heard(ctx context.Context, out io.Writer) io.Writer {
+	if hear, wanted := ctx.Value(heardKey{}).(io.Writer); wanted {
+		return io.MultiWriter(out, pulseWriter{p, hear})
+	}
+	return out
+}
+
+type pulseWriter struct {
+	p *pulse
+	w io.Writer
+}
+
+func (w pulseWriter) Write(b []byte) (int, error) {
+	w.p.beat()
+	return w.w.Write(b)
 }

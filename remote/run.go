@@ -72,7 +72,7 @@ func (m *Machine) stream(ctx context.Context, script string, payload io.Reader) 
 	ctx, pulse := m.pulse(ctx)
 	defer pulse.stop()
 	out := newCapture(m.cfg.MaxOutput)
-	p, err := m.start(ctx, script, true, out)
+	p, err := m.start(ctx, script, true, pulse.heard(ctx, out))
 	if err != nil {
 		return nil, err
 	}

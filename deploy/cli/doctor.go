@@ -42,7 +42,7 @@ type diagnosis struct {
 func (a *asking) doctor(ctx context.Context, o rolloutOptions) (deploy.Outcome, error) {
 	d := &diagnosis{asking: a, faults: map[string][]error{}, notes: map[string][]string{}, rights: map[string]rights{},
 		survey: deploy.Survey{Current: map[string]string{}, Running: map[string]deploy.Running{}, Seats: map[string]map[string]deploy.Seat{}}}
-	art := d.artifact(o)
+	art := d.artifact(ctx, o)
 	defer func() { _ = art.Close() }() // only read from
 	d.edges, d.webs = a.dialAll(ctx, dialWait)
 	d.unreached = d.webs
@@ -64,10 +64,10 @@ func (a *asking) doctor(ctx context.Context, o rolloutOptions) (deploy.Outcome, 
 
 // artifact is what would be rolled out. Without one, all is looked at as for some
 // small program that no host has.
-func (d *diagnosis) artifact(o rolloutOptions) *site.Artifact {
+func (d *diagnosis) artifact(ctx context.Context, o rolloutOptions) *site.Artifact {
 	file := d.inv.App.Artifact
-	if _, err := os.Stat(file); o.artifact != "" || file != "" && err == nil {
-		art, err := openArtifact(d.inv.App)
+	if _, err := os.Stat(file); o.artifact != "" || d.inv.App.Fetched() || file != "" && err == nil {
+		art, err := openArtifact(ctx, d.inv.App, d.getenv)
 		if err == nil {
 			d.fault("", d.fits(art))
 			if text := d.better(art); text != "" {

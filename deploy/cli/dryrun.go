@@ -43,7 +43,7 @@ func (x *program) plan(c *ucli.Context, o rolloutOptions) error {
 
 // plan tells it, and writes it to file, "" for nowhere.
 func (a *asking) plan(ctx context.Context, o rolloutOptions, file string) (deploy.Outcome, error) {
-	art, err := o.openArtifact(a.inv)
+	art, err := o.openArtifact(ctx, a.session)
 	if err != nil {
 		return deploy.OutcomeRefused, err
 	}

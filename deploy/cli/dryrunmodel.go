@@ -16,7 +16,9 @@ type foretold struct {
 	BytesArtifact int64          `json:"bytes_artifact"`
 	BytesSend     int64          `json:"bytes_send"`
 	BytesAtMost   bool           `json:"bytes_at_most"` // a delta or packing may make them fewer
-	Order         []string       `json:"order"`         // in which hosts change
+	BytesFetch    int64          `json:"bytes_fetch"`   // by the hosts themselves
+	From          string         `json:"from,omitempty"`
+	Order         []string       `json:"order"` // in which hosts change
 	Hosts         []foretoldHost `json:"hosts"`
 	Notes         []noted        `json:"notes"`
 	File          string         `json:"file,omitempty"` // it was written to
@@ -28,7 +30,8 @@ type foretoldHost struct {
 	ToRevision   string         `json:"to_revision"`
 	Changes      bool           `json:"changes"`
 	Canary       bool           `json:"canary"`
-	Bytes        int64          `json:"bytes"`
+	Bytes        int64          `json:"bytes"`    // from here
+	Fetches      int64          `json:"fetches"`  // bytes, by itself
 	WayBack      string         `json:"way_back"` // release to come back to, "" for none
 	LBs          []foretoldSeat `json:"lbs"`
 }
@@ -46,6 +49,9 @@ func (a *asking) foretold(o rolloutOptions, p deploy.Plan, survey deploy.Survey,
 		Order: inOrder(p), Hosts: []foretoldHost{}}
 	if art != nil {
 		f.BytesArtifact, f.BytesAtMost = art.Size, art.MayShrink()
+		if art.From != nil {
+			f.From = art.From.String()
+		}
 	}
 	canaries := f.Order[:min(p.Canary, len(f.Order))]
 	for _, h := range p.Hosts {
@@ -54,6 +60,7 @@ func (a *asking) foretold(o rolloutOptions, p deploy.Plan, survey deploy.Survey,
 			x.Canary = x.Canary || c == h.Name
 		}
 		f.BytesSend += x.Bytes
+		f.BytesFetch += x.Fetches
 		f.Hosts = append(f.Hosts, x)
 	}
 	f.Detail = f.headline() + "; " + numbers(p)
@@ -82,8 +89,13 @@ func (a *asking) foretoldHost(h deploy.PlannedHost, survey deploy.Survey, art *s
 	if h.Changes() {
 		x.WayBack = strings.TrimPrefix(h.From, site.Unmanaged)
 	}
-	if art != nil && h.Changes() && (&prepared{art: art}).release(h.To).SHA256 != "" && a.hosts[h.Name].facts.Releases[h.To] != art.SHA256 {
-		x.Bytes = art.Size
+	facts := a.hosts[h.Name].facts
+	if art != nil && h.Changes() && (&prepared{art: art}).release(h.To).SHA256 != "" && facts.Releases[h.To] != art.SHA256 {
+		if art.CanPull(facts.Tools) {
+			x.Fetches = art.FileSize()
+		} else {
+			x.Bytes = art.Size
+		}
 	}
 	for _, b := range a.lbs {
 		seat := survey.Seats[b.name][h.Name]

@@ -74,6 +74,9 @@ func (h foretoldHost) row() []string {
 		if h.Bytes > 0 {
 			send = ui.Bytes(h.Bytes)
 		}
+		if h.Fetches > 0 {
+			send = "fetched by the host"
+		}
 		if !h.Ran {
 			sign = "+"
 		}
@@ -141,21 +144,35 @@ func (f foretold) orderWords() string {
 	return strings.Join(f.Order[:n], ", ") + " (canary), then " + text
 }
 
+// bytesWords is what goes out from here, and what hosts fetch by themselves.
 func (f foretold) bytesWords() string {
-	n := 0
+	send, fetch := 0, 0
 	for _, h := range f.Hosts {
 		if h.Bytes > 0 {
-			n++
+			send++
+		}
+		if h.Fetches > 0 {
+			fetch++
 		}
 	}
-	if n == 0 {
+	switch {
+	case send == 0 && fetch == 0:
 		return "nothing: the release is where it is needed"
+	case send == 0:
+		return "nothing: " + f.fetchWords(fetch)
 	}
-	text := fmt.Sprintf("%s: %s to %d hosts", ui.Bytes(f.BytesSend), ui.Bytes(f.BytesArtifact), n)
+	text := fmt.Sprintf("%s: %s to %d hosts", ui.Bytes(f.BytesSend), ui.Bytes(f.BytesArtifact), send)
 	if f.BytesAtMost {
-		return "at most " + text
+		text = "at most " + text
+	}
+	if fetch > 0 {
+		text += "; " + f.fetchWords(fetch)
 	}
 	return text
+}
+
+func (f foretold) fetchWords(hosts int) string {
+	return fmt.Sprintf("%d hosts fetch %s each from %s", hosts, ui.Bytes(f.BytesFetch/int64(hosts)), f.From)
 }
 
 func (f foretold) failureWords() string {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
-	"github.com/flipdeploy/flipdeploy/deploy/inventory"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
@@ -15,7 +14,7 @@ import (
 // on carries the command out on the fleet: lock, look, plan, stage, run. An error
 // means that nothing was changed; from the first drain on there is a result.
 func (o rolloutOptions) on(ctx context.Context, s *session) (deploy.Result, error) {
-	art, err := o.openArtifact(s.inv)
+	art, err := o.openArtifact(ctx, s)
 	if err != nil {
 		return deploy.Result{}, err
 	}
@@ -243,12 +242,12 @@ func (s *session) prune(ctx context.Context, p deploy.Plan) {
 }
 
 // openArtifact opens what is to be rolled out, once. A rollback needs none.
-func (o rolloutOptions) openArtifact(inv *inventory.Inventory) (*site.Artifact, error) {
+func (o rolloutOptions) openArtifact(ctx context.Context, s *session) (*site.Artifact, error) {
 	switch {
 	case o.mode == deploy.ModeRestart, (o.mode == deploy.ModeRollback || o.only != "") && o.artifact == "":
 		return nil, nil
-	case inv.App.Artifact != "":
-		art, err := openArtifact(inv.App)
+	case s.inv.App.Artifact != "":
+		art, err := openArtifact(ctx, s.inv.App, s.getenv)
 		if err != nil {
 			return nil, err
 		}

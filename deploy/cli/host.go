@@ -110,6 +110,9 @@ func (h *host) Stage(ctx context.Context, r deploy.Release, tell func(n, of int6
 	}
 	if h.artifact != nil && r.SHA256 == h.artifact.SHA256 {
 		done, err := h.site.Ship(ctx, r.ID, h.cargo, tell)
+		if done.NoPull != nil && h.artifact.CanPull(h.facts.Tools) { // else the preflight has said so
+			h.say(deploy.CodeOf(done.NoPull), "it did not fetch "+h.artifact.From.String()+", and got the release from here: "+done.NoPull.Error())
+		}
 		return deploy.Sent{Bytes: done.Sent, How: done.How, Note: done.Note}, err
 	}
 	return deploy.Sent{}, h.has(ctx, r)
@@ -179,6 +182,9 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (
 	if h.artifact != nil {
 		f.FreeBytes = max(0, f.FreeBytes-h.found.Bytes) // it is kept beside
 		room = h.site.Preflight(f, release(h.artifact), h.artifact)
+		if h.artifact.From != nil && !h.artifact.CanPull(f.Tools) {
+			h.warnings = append(h.warnings, h.artifact.NoPull(f.Tools)+": it gets the release from here, not from "+h.artifact.From.String())
+		}
 	}
 	return saw, errors.Join(append(room, wrong, noWay)...)
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -290,14 +289,11 @@ func (o rolloutOptions) override(inv *inventory.Inventory) error {
 		*f.to = a
 	}
 	if o.artifact != "" {
-		if err := inventory.Supported("app.artifact", o.artifact, "--artifact"); err != nil {
-			return err
-		}
-		abs, err := filepath.Abs(o.artifact)
+		file, err := artifactOf(o.artifact, inv.App)
 		if err != nil {
 			return err
 		}
-		inv.App.Artifact = abs
+		inv.App.Artifact = file
 	}
 	if o.revision != "" {
 		if err := inventory.CheckRevision(o.revision); err != nil {

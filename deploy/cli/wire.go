@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"path"
 	"strconv"
 	"strings"
 
@@ -144,8 +143,5 @@ func (o opener) Open(ctx context.Context, script string) (state.Session, error) 
 // entryName is the program's name inside a release as the inventory or the
 // artifact has it, "" when neither does.
 func entryName(inv *inventory.Inventory) string {
-	if inv.App.Entry != "" || inv.App.Artifact == "" {
-		return inv.App.Entry
-	}
-	return path.Base(inv.App.Artifact)
+	return or(inv.App.Entry, inv.App.FileName())
 }

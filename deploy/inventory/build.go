@@ -88,7 +88,10 @@ func (b *builder) artifact(s section) string {
 	v := s.str("artifact", "")
 	scheme, _, ok := strings.Cut(v, "://")
 	switch {
-	case v == "" || strings.HasPrefix(v, "https://") || strings.HasPrefix(v, "s3://"):
+	case v == "":
+		return v
+	case fetched(v):
+		s.needOr("sha256", "what is fetched is known by it alone", "the build prints it: sha256sum FILE")
 		return v
 	case ok:
 		s.fault("artifact", quote(scheme+"://")+" is not known: a path, https:// or s3://", map[string]string{

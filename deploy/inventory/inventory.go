@@ -25,7 +25,7 @@ type Inventory struct {
 // An App is what is deployed.
 type App struct {
 	Name     string
-	Artifact string // absolute path, or "": the command must name one
+	Artifact string // absolute path, https://…, s3://…, or "": the command must name one
 	// SHA256 is that of the artifact's bytes, of a directory that of its canonical tar;
 	// "" is not known.
 	SHA256         string

@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // A later is a value that is understood but not acted on yet. Taking a row out
@@ -16,26 +15,10 @@ type later struct {
 }
 
 var laters = []later{
-	{"app.artifact", prefix("https://"), "fetching an artifact", "download it and give its path"},
-	{"app.artifact", prefix("s3://"), "fetching an artifact", "download it and give its path"},
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
 	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
 	{"host.zone", set, "a zone", "leave it out; labels may hold it"},
-}
-
-// Supported is nil when flipdeploy can act on value under key; else its error
-// says under which name (a flag's, say) it was given and what to use instead.
-// It judges only what is not there yet, not whether the value makes sense.
-func Supported(key, value, name string) error {
-	for _, l := range laters {
-		if l.key == key && l.when(value) {
-			var f faults
-			f.addNotYet(pos{}, name, l.text(), l.instead)
-			return f.err("")
-		}
-	}
-	return nil
 }
 
 // NotYet is the error for a word, given under name, that is not acted on yet.
@@ -66,7 +49,7 @@ func (b *builder) notYet(n *node) {
 	}
 }
 
-// value is a node's as Supported takes it.
+// value is a node's as laters take it.
 func value(n *node) string {
 	if n.arr {
 		return fmt.Sprint(len(n.list), " items")
@@ -78,8 +61,4 @@ func set(v string) bool { return v != "" }
 
 func is(words ...string) func(string) bool {
 	return func(v string) bool { return slices.Contains(words, v) }
-}
-
-func prefix(p string) func(string) bool {
-	return func(v string) bool { return strings.HasPrefix(v, p) }
 }

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -140,22 +139,6 @@ func TestMeantFindsTheNearestWord(t *testing.T) {
 	} {
 		if got := meant(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
-}
-
-func TestSupportedNamesTheFlag(t *testing.T) {
-	err := Supported("app.artifact", "s3://dist/shop", "--artifact")
-	var e *FaultsError
-	if !errors.As(err, &e) || e.Error() != "--artifact: fetching an artifact is not yet supported" ||
-		e.Code() != CodeNotYet || e.Hint() != "download it and give its path" {
-		t.Errorf("got %v", err)
-	}
-	for key, value := range map[string]string{
-		"app.artifact": "dist/shop", "no.such": "x",
-	} {
-		if err := Supported(key, value, "--flag"); err != nil {
-			t.Errorf("%s = %s: %v", key, value, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -34,6 +35,8 @@ type Artifact struct {
 	Modules  []string // of a Go program; none where that cannot be told
 	Notify   bool     // with Modules: some of it asks for signals
 
+	From Origin // where hosts can fetch it by themselves; nil: nowhere
+
 	unpacked int64 // bytes on the host, once unpacked
 	files    int64
 	f        *os.File // the bytes to send
@@ -43,39 +46,58 @@ type Artifact struct {
 	name     string
 }
 
+// An Origin is where an artifact was fetched, and hosts can fetch it, too.
+type Origin interface {
+	// Address is good for some minutes, and a secret.
+	Address(ctx context.Context) (string, error)
+	// Redirects is how many may be followed.
+	Redirects() int
+	// Name is the file's own name, String the place without secrets.
+	Name() string
+	String() string
+}
+
+// OpenFetched is OpenArtifact of a file that was fetched, which is closed with it, or on an
+// error.
+func OpenFetched(f *os.File, from Origin, entry string) (*Artifact, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return told(from.String(), &Artifact{Kind: kindOf(from.Name(), info), Entry: entry, f: f, was: info, name: from.Name(), From: from})
+}
+
 // OpenArtifact reads all of a file, a directory, a .tar.gz or a .tar.zst once. entry is the
 // program inside; for a single file the default is its base name.
 func OpenArtifact(name, entry string) (*Artifact, error) {
-	a, err := openArtifact(name, entry)
+	f, err := os.Open(name)
 	if err != nil {
-		var known *Error
-		if errors.As(err, &known) {
-			return nil, err
-		}
-		return nil, artifactError(name, err)
+		return nil, artifactError(name, bare(err))
 	}
-	return a, nil
+	info, err := f.Stat()
+	if err != nil {
+		return nil, artifactError(name, errors.Join(err, f.Close()))
+	}
+	return told(name, &Artifact{Kind: kindOf(name, info), Entry: entry, f: f, was: info, name: name})
+}
+
+// told is a once all about it is known.
+func told(name string, a *Artifact) (*Artifact, error) {
+	err := a.load()
+	if err == nil {
+		return a, nil
+	}
+	err = errors.Join(err, a.Close())
+	var known *Error
+	if !errors.As(err, &known) {
+		err = artifactError(name, err)
+	}
+	return nil, err
 }
 
 func artifactError(name string, err error) error {
 	return &Error{text: fmt.Sprintf("artifact %s: %s", name, err), code: "FD-ARTIFACT", err: err,
 		hint: "check app.artifact, app.entry and --artifact"}
-}
-
-func openArtifact(name, entry string) (*Artifact, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, bare(err)
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	a := &Artifact{Kind: kindOf(name, info), Entry: entry, f: f, was: info, name: name}
-	if err := a.load(); err != nil {
-		return nil, errors.Join(err, a.Close())
-	}
-	return a, nil
 }
 
 func bare(err error) error {
@@ -186,6 +208,14 @@ func (a *Artifact) File() io.Reader {
 	return io.NewSectionReader(a.file, 0, a.was.Size())
 }
 
+// FileSize is how many those are.
+func (a *Artifact) FileSize() int64 {
+	if a.file == nil {
+		return a.Size
+	}
+	return a.was.Size()
+}
+
 // ID is the id of the release that this artifact makes under the revision.
 func (a *Artifact) ID(revision string) string { return revision + "-" + a.SHA256[:8] }
 
@@ -208,7 +238,7 @@ func (a *Artifact) wire() Kind {
 // unchanged tells whether the file is still the one that was opened: a build that
 // runs again meanwhile must not reach a part of the hosts.
 func (a *Artifact) unchanged() error {
-	if a.Kind == Tar {
+	if a.Kind == Tar || a.From != nil {
 		return nil // our own unnamed file
 	}
 	now, err := os.Stat(a.name)

@@ -54,6 +54,47 @@ func (c *Cache) get(hash string) ([]byte, error) {
 	return data, nil
 }
 
+// Fetch is the file of that sha256: what the cache has, else what fill writes, which is
+// kept. The file can be read whatever becomes of the cache. sum is that of its bytes; what has
+// another one than hash is not kept.
+func (c *Cache) Fetch(hash string, fill func(io.Writer) error) (f *os.File, sum string, err error) {
+	if f = c.open(hash); f != nil {
+		return f, hash, nil
+	}
+	if f, err = unnamed(); err != nil {
+		return nil, "", err
+	}
+	if err = fill(f); err == nil {
+		_, sum, err = sumOf(f)
+	}
+	if err != nil {
+		return nil, "", errors.Join(err, f.Close())
+	}
+	if sum == hash {
+		_ = c.put(hash, io.NewSectionReader(f, 0, 1<<62)) // it is here, kept or not
+	}
+	return f, sum, nil
+}
+
+// open is the file of that sha256, compared, nil for none.
+func (c *Cache) open(hash string) *os.File {
+	if !c.has(hash) {
+		return nil
+	}
+	name := filepath.Join(c.Dir, hash)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	if _, sum, err := sumOf(f); err != nil || sum != hash {
+		_, _ = f.Close(), os.Remove(name)
+		return nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(name, now, now) // it counts as new, where it may
+	return f
+}
+
 func (c *Cache) has(hash string) bool {
 	if c == nil || c.Dir == "" {
 		return false

@@ -30,6 +30,7 @@ type Cargo struct {
 	made   map[string]*making // patches by the old sha256, packed artifacts by tool
 	helper func() (*helper, error)
 	link   chan struct{} // held by the one host that measures
+	pulls  chan struct{} // held by hosts that fetch it
 	hands  chan struct{} // held while a patch is made: that takes four times its size
 	speed  float64       // bytes a second, 0 until it was measured
 	busy   float64       // as of road
@@ -50,7 +51,7 @@ type CargoOptions struct {
 
 // NewCargo does no input or output yet.
 func NewCargo(a *Artifact, o CargoOptions) *Cargo {
-	c := &Cargo{Artifact: a, o: o, made: map[string]*making{}, link: make(chan struct{}, 1), hands: make(chan struct{}, 1), speed: float64(o.Speed)}
+	c := &Cargo{Artifact: a, o: o, made: map[string]*making{}, link: make(chan struct{}, 1), hands: make(chan struct{}, 1), pulls: make(chan struct{}, pullers), speed: float64(o.Speed)}
 	c.helper = sync.OnceValues(func() (*helper, error) { return readHelper(o.Helper) })
 	return c
 }

@@ -3,12 +3,16 @@ package site_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"math/rand"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +35,7 @@ type cutWay struct {
 	o         site.CargoOptions
 	entry     string // sha256 of the program that the release has to have
 	fresh     bool   // the program that applies comes along
+	from      *depot // hosts fetch it there
 
 	reach      int64 // bytes that a run sends at most
 	cut, whole int
@@ -91,6 +96,7 @@ func (b *bench) ways(y *yard) []*cutWay {
 		{name: "delta", how: "a delta to v0-abc", a: a[1], o: y.o},
 		{name: "packed", how: "packed with ", a: small, o: packed},
 		{name: "archive", a: dir, o: whole, entry: program},
+		fetching(t, artifact(t, 8<<20), y.o),
 		{name: "plain in channels", how: "4 channels", a: artifact(t, 16<<20),
 			o: options(func(o *site.CargoOptions) { o.Speed, o.RoundTrip = 1<<40, away })},
 		{name: "packed in channels", how: "packed with ", a: large,
@@ -128,6 +134,28 @@ func folder(t *testing.T) (*site.Artifact, string) {
 		}
 	}
 	return open(t, dir, "shop"), fmt.Sprintf("%x", sha256.Sum256(text))
+}
+
+// fetching is the way from a depot without TLS, as in the own network.
+func fetching(t *testing.T, a *site.Artifact, o site.CargoOptions) *cutWay {
+	remotetest.Need(t, "curl")
+	d := newDepot(t, func() *site.Artifact { return a })
+	plain := httptest.NewServer(d.Config.Handler)
+	t.Cleanup(plain.Close)
+	d.to = plain.URL
+	return &cutWay{name: "fetched", how: "fetched by the host", a: d.fetched(a), o: o, from: d}
+}
+
+// cutAt has the origin cut the cable once so many bytes are on their way to the host.
+func (d *depot) cutAt(n int64, cable *remotetest.Cable) {
+	var once sync.Once
+	d.answer = func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(d.art().Reader())
+		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
+		_, _ = w.Write(text[:n])
+		once.Do(cable.Cut)
+		_, _ = w.Write(text[n:])
+	}
 }
 
 // learn goes the way once, to see that it is this one, and how many bytes it takes.
@@ -185,7 +213,11 @@ func (b *bench) cutOnce(cable *remotetest.Cable, epoch int64, w *cutWay, r *rand
 	}
 	cargo := site.NewCargo(w.a, w.o)
 	defer cargo.Close()
-	cable.CutAfter(r.Int63n(w.reach) + 1)
+	if w.from != nil && r.Intn(4) > 0 {
+		w.from.cutAt(r.Int63n(w.a.Size), cable)
+	} else {
+		cable.CutAfter(r.Int63n(w.reach) + 1)
+	}
 	_, err := s.Ship(t.Context(), "v1-abc", cargo, nil)
 	cable.CutAfter(1 << 40)
 	b.nothingIsHalf(w)

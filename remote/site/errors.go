@@ -98,6 +98,10 @@ func (s *Site) words(code, detail string) (text, hint string) {
 		return "the upload was cut short: " + detail, "run it again"
 	case "FD-STAGE-SHA":
 		return "the host received other bytes: its sha256 is " + detail, "run it again; if it stays so, check the host's memory and disk"
+	case "FD-PULL":
+		return detail, "try it on the host with curl; what is fetched there needs no way through the runner"
+	case "FD-PULL-OTHER":
+		return "the host fetched another file than app.sha256 names: " + detail, "find out who changed the file at its origin; nothing became a release"
 	case "FD-DELTA":
 		return "apply the delta: " + detail, "run it again"
 	case "FD-STAGE-ENTRY":

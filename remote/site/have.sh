@@ -21,7 +21,7 @@ find releases -maxdepth 1 -type d \( -name '.stage-*' -o -name '.gone-*' \) -mti
   while IFS= read -r t; do discard "$t"; done
 echo free $(df -Pk releases | awk 'NR==2 {printf "%.0f", $4 * 1024}') $(df -Pi releases 2>/dev/null | awk 'NR==2 && $2 > 0 {print $4}')
 echo host $(uname -sm)
-for x in gzip zstd; do command -v $x >/dev/null 2>&1 && echo tool $x; done
+for x in $(tools gzip zstd curl); do echo tool $x; done
 [ "$kind" = file ] && [ -n "$helper" ] || exit 0
 # What current points at first: it is what runs, and most alike.
 c=$(readlink current)

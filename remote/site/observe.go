@@ -33,7 +33,7 @@ type Facts struct {
 
 // Observe reads the host and changes nothing.
 func (s *Site) Observe(ctx context.Context) (Facts, error) {
-	out, err := s.run(ctx, keptLib+observeScript, nil)
+	out, err := s.run(ctx, keptLib+toolsLib+observeScript, nil)
 	if err != nil {
 		return Facts{}, err
 	}

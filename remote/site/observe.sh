@@ -12,7 +12,7 @@ replaceable() {
 }
 say user "$(id -un)"
 say arch "$(uname -m)"
-for t in sha256sum flock timeout tar gzip mktemp; do command -v $t >/dev/null 2>&1 && say tool $t; done
+for t in $(tools sha256sum flock timeout tar gzip mktemp zstd curl); do say tool $t; done
 at=$path
 if cd -P -- "$path" 2>/dev/null; then
   say exists yes

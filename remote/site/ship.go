@@ -18,6 +18,8 @@ type Shipped struct {
 	Sent int64  // bytes, 0 when it was there already
 	How  string // of the way, "" when all bytes went as they are
 	Note string // what kept a shorter way from being gone
+
+	NoPull error // why the host did not fetch it by itself, though it could have been fetched
 }
 
 // Tell is told n bytes as they go out, of those that the way takes.
@@ -68,12 +70,26 @@ func (x *shipment) ask(ctx context.Context) error {
 			x.vars["helper"], x.vars["interp"] = x.help.hash, x.help.interp
 		}
 	}
-	out, err := x.thorough(ctx, haveScript, x.vars)
+	out, err := x.thorough(ctx, toolsLib+haveScript, x.vars)
 	x.found = parseFound(string(out))
 	return err
 }
 
 func (x *shipment) ship(ctx context.Context) (Shipped, error) {
+	if x.From == nil || x.o.Whole || x.twin() != "" {
+		return x.deliver(ctx)
+	}
+	err := x.pull(ctx)
+	if !worthAnother(err) {
+		return Shipped{Sent: x.sent, How: "fetched by the host"}, err
+	}
+	done, sent := x.deliver(ctx)
+	done.NoPull = err
+	return done, sent
+}
+
+// deliver sends the artifact from here.
+func (x *shipment) deliver(ctx context.Context) (Shipped, error) {
 	l := x.load(ctx)
 	l.widen(x.channels(ctx, l))
 	err := x.send(ctx, l)
@@ -89,7 +105,7 @@ func (x *shipment) ship(ctx context.Context) (Shipped, error) {
 // share. A delta needs a little more room.
 func worthAnother(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && slices.Contains([]string{"FD-DELTA", "FD-STAGE-SHA", "FD-STAGE-SHORT", "FD-STAGE-WRITE", "FD-NO-SPACE"}, e.code)
+	return errors.As(err, &e) && slices.Contains([]string{"FD-DELTA", "FD-PULL", "FD-STAGE-SHA", "FD-STAGE-SHORT", "FD-STAGE-WRITE", "FD-NO-SPACE"}, e.code)
 }
 
 // A load is what goes out on one way.
@@ -116,11 +132,9 @@ func (x *shipment) load(ctx context.Context) load {
 	if !x.MayShrink() || x.o.Whole {
 		return x.whole()
 	}
-	for _, o := range x.found.old {
-		if o.hash == x.SHA256 {
-			x.vars["old"] = o.id
-			return load{way: copied, how: "a copy of " + o.id, r: strings.NewReader("")}
-		}
+	if twin := x.twin(); twin != "" {
+		x.vars["old"] = twin
+		return load{way: copied, how: "a copy of " + twin, r: strings.NewReader("")}
 	}
 	t := x.road(ctx, x.m).predict(x.Size, x.extra())
 	if len(x.found.old) > 0 && t.deltaPays() {
@@ -131,6 +145,16 @@ func (x *shipment) load(ctx context.Context) load {
 		x.note = "no delta: " + err.Error()
 	}
 	return x.pressed(ctx, t)
+}
+
+// twin is a release of the host that has the same program, "" for none.
+func (x *shipment) twin() string {
+	for _, o := range x.found.old {
+		if o.hash == x.SHA256 {
+			return o.id
+		}
+	}
+	return ""
 }
 
 // pressed is the artifact packed where that pays, else whole.

@@ -11,6 +11,12 @@ import (
 //go:embed have.sh
 var haveScript string
 
+//go:embed tools.sh
+var toolsLib string
+
+//go:embed pull.sh
+var pullLib string
+
 //go:embed stage.sh
 var stageScript string
 

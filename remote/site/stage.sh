@@ -1,5 +1,5 @@
-# Receives size bytes as release id: stdin has them as they are, packed, or as a patch to
-# the release old. With parts, other sessions bring them, and stdin ends when those have.
+# Receives size bytes as release id: stdin has them as they are, packed, as a patch to the
+# release old, or the address to fetch them from. With parts, other sessions bring them, and stdin ends when those have.
 # Whatever cuts this short, nothing stands under the release's name until all of it was
 # compared.
 enter
@@ -59,6 +59,7 @@ receive() {
     gzip|zstd) err=$({ "$how" -dc 2>/dev/null | head -c "$((size + 1))" >"$blob"; } 2>&1) ;;
     copy) err=$(cp -- "releases/$old/$entry" "$blob" 2>&1) ;;
     delta) patched ;;
+    pull) fetched ;;
     *) die FD-STAGE-WRITE "$how: no such way" ;;
   esac || failed "$err" FD-STAGE-WRITE
 }
@@ -83,10 +84,11 @@ esac
 got=$(wc -c <"$blob")
 [ "$got" -eq "$size" ] || die FD-STAGE-SHORT "$((got)) of $size bytes came"
 got=$(sum <"$blob")
-[ "$got" = "$blobhash" ] || die FD-STAGE-SHA "$got"
+[ "$got" = "$blobhash" ] || case $how in pull) die FD-PULL-OTHER "its sha256 is $got" ;; *) die FD-STAGE-SHA "$got" ;; esac
 case $kind in
   file) chmod 0755 "$blob" ;;
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
+  tarzst) err=$({ zstd -dcq "$blob" | tar -xpof - -C "$r"; } 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
   targz) err=$(tar -xzpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
 esac
 runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
