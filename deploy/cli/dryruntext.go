@@ -172,6 +172,9 @@ func (f foretold) bytesWords() string {
 }
 
 func (f foretold) fetchWords(hosts int) string {
+	if hosts == 1 {
+		return fmt.Sprintf("1 host fetches %s from %s", ui.Bytes(f.BytesFetch), f.From)
+	}
 	return fmt.Sprintf("%d hosts fetch %s each from %s", hosts, ui.Bytes(f.BytesFetch/int64(hosts)), f.From)
 }
 
