@@ -51,9 +51,9 @@ func replaced(t *testing.T) string {
 }
 
 // adopted takes a fleet that was installed by hand forward, lets a bad release fail on
-// it, and goes back to what was found, under load; where a link was found, a second time,
-// from a later release.
-func adopted(t *testing.T, how string, found []string, more ...string) {
+// it, and goes back to what was found, under load; in a whole run a second time, from a
+// later release.
+func adopted(t *testing.T, found []string, more ...string) {
 	t.Helper()
 	w := under(t, func() {
 		bad := rollout(t, "bad", "unhealthy", more...).want(t, 7, "rolled_back")
@@ -63,7 +63,7 @@ func adopted(t *testing.T, how string, found []string, more ...string) {
 		first := rollout(t, "v1", "ok", more...).want(t, 0, "done")
 		wantVersions(t, "v1")
 		wants(t, "previous", fmt.Sprint(first.result["previous"]), "adopted")
-		if how == "link" || whole() {
+		if whole() {
 			rollout(t, "v2", "ok", more...).want(t, 0, "done")
 			flipdeploy(t, append([]string{"rollback", "--json", "--parallel", "2", "--to", "adopted"}, more...)...).want(t, 0, "done")
 			wantAsFound(t, "after the rollback", found)
@@ -87,7 +87,7 @@ func TestAFleetInstalledByHandWithALinkIsAdopted(t *testing.T) {
 	p := flipdeploy(t, "plan", "--artifact", build(t, "v1", "ok"), "--revision", "v1").want(t, 0, "done")
 	wantText(t, p.stdout, "(/srv/shop/builds/2026-10-01, kept while staging)")
 	wantAsFound(t, "after the plan", found)
-	adopted(t, "link", found)
+	adopted(t, found)
 }
 
 func TestAFleetInstalledByHandWithoutALinkIsAdopted(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAFleetInstalledByHandWithoutALinkIsAdopted(t *testing.T) {
 	wants(t, "code", fmt.Sprint(r.result["code"]), "FD-NOT-THROUGH-CURRENT")
 	t.Logf("%v\nhint: %v", r.result["error"], r.result["hint"])
 	wantAsFound(t, "after the refusal", found)
-	adopted(t, "binary", found, "-i", replaced(t))
+	adopted(t, found, "-i", replaced(t))
 }
 
 func TestNoWayBackIsRefusedUnlessNobodyWantsOne(t *testing.T) {
