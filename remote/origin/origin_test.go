@@ -68,7 +68,7 @@ func TestAddressesOfObjects(t *testing.T) {
 	keys := []string{"AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b"}
 	for _, c := range []struct{ text, want string }{
 		{"s3://dist/shop", "https://dist.s3.us-east-1.amazonaws.com/shop?"},
-		{"s3://dist.example.org/a b/shop+1", "https://s3.us-east-1.amazonaws.com/dist.example.org/a%20b/shop+1?"},
+		{"s3://dist.example.org/a b/shop+1", "https://s3.us-east-1.amazonaws.com/dist.example.org/a%20b/shop%2B1?"},
 		{"s3://dist/shop AWS_REGION=eu-west-3", "https://dist.s3.eu-west-3.amazonaws.com/shop?"},
 		{"s3://dist/x/shop AWS_ENDPOINT_URL=http://10.0.0.1:9000", "http://10.0.0.1:9000/dist/x/shop?"},
 		{"s3://dist/shop AWS_ENDPOINT_URL=http://no AWS_ENDPOINT_URL_S3=https://s3.example.org/", "https://s3.example.org/dist/shop?"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
 // valid is how long an address lets who has it begin to fetch. Every host gets its own
@@ -73,6 +74,7 @@ func (s *store) presigned(ctx context.Context) (string, error) {
 }
 
 func (s *store) sign(ctx context.Context, u *url.URL, d time.Duration) (string, error) {
+	u.RawPath = httpbinding.EscapePath(u.Path, false) // what is signed: + and ( and others, too
 	u.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(d.Seconds()))}}.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {

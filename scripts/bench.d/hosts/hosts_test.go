@@ -29,13 +29,13 @@ type fleet struct {
 	dir    string
 }
 
-func open(t *testing.T, n int) *fleet {
+func open(t *testing.T, n int, config ...string) *fleet {
 	rounds, err := strconv.Atoi(os.Getenv("BENCH_ROUNDS"))
 	if err != nil {
 		t.Fatal("BENCH_ROUNDS:", err)
 	}
-	f := &fleet{T: t, rounds: rounds, dir: t.TempDir(), sshd: remotetest.StartAt(t, "0.0.0.0",
-		"Subsystem sftp internal-sftp", "MaxStartups 2000:30:2000", "LogLevel ERROR", "UseDNS no")}
+	f := &fleet{T: t, rounds: rounds, dir: t.TempDir(), sshd: remotetest.StartAt(t, "0.0.0.0", append(config,
+		"Subsystem sftp internal-sftp", "MaxStartups 2000:30:2000", "LogLevel ERROR", "UseDNS no")...)}
 	for i := range n {
 		f.addrs = append(f.addrs, fmt.Sprintf("127.0.%d.%d", 1+i/250, 1+i%250))
 		f.sshd.TrustAt(t, fmt.Sprintf("%s:%d", f.addrs[i], f.sshd.Port))
