@@ -43,6 +43,8 @@ type Budget struct {
 	MinServing int      // hosts that must serve once the act has taken effect
 	Parallel   int      // hosts that may carry an owner mark, this one included
 	Beside     []string // hosts with marks of ours that return by the same change: they do not count
+	ZoneMin    int      // of Among, the hosts of a zone, so many must serve, too
+	Among      []string
 }
 
 // A Balancer takes hosts out of rotation and puts them back. Every call that

@@ -63,6 +63,9 @@ func all(err error, so func(error) bool) bool {
 // request is in flight to it: first asked and marked everywhere, then set
 // everywhere. When any balancer refuses, the host is back as it was found.
 func (l *life) takeOut(ctx context.Context) error {
+	if err := l.there(ctx); err != nil {
+		return fault(l.host.Name(), Draining, err)
+	}
 	if err := l.claim(ctx); err != nil {
 		return err
 	}
@@ -133,6 +136,11 @@ func (l *life) claim(ctx context.Context) error {
 	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.claimBudget()) })
 	if err == nil {
 		return nil
+	}
+	if l.loose { // without its mark it would be out and nobody's
+		back := l.giveBack(ctx)
+		l.loose = back != nil
+		return errors.Join(fault(l.host.Name(), Draining, err), back)
 	}
 	return errors.Join(fault(l.host.Name(), Draining, err), l.unmark(ctx))
 }

@@ -14,6 +14,7 @@ type life struct {
 	lbs  []Balancer // those that carry the host
 
 	held     bool      // an earlier run left it out
+	loose    bool      // a balancer that was lost may have it out
 	changed  bool      // flipped to another release and not undone
 	runs     string    // the release that was last proven to run
 	verdict  string    // of the judge
@@ -37,6 +38,7 @@ type ending struct {
 	doubt   bool // since too little was seen of it
 	tried   bool
 	loose   bool // a balancer that was lost may have it out
+	away    bool // its zone cannot be reached
 	err     error
 }
 
@@ -103,10 +105,11 @@ func (l *life) changedBefore(ctx context.Context) bool {
 }
 
 // halfBack: the host is well and serves on the balancers that are left; on one that
-// was lost it is out, and marked. The run pauses.
+// was lost it is out, and marked. The run pauses, or its zone does.
 func (l *life) halfBack(err error) ending {
 	l.served()
-	return ending{phase: Failed, runs: l.runs, changed: l.changed, pause: true, tried: true, err: err}
+	away := l.plan.Zone != "" && onlyLost(err)
+	return ending{phase: Failed, runs: l.runs, changed: l.changed, pause: !away, away: away, tried: true, err: err}
 }
 
 // change flips, reloads and verifies; the host is out all the while.
@@ -172,7 +175,7 @@ func (l *life) notTaken(ctx context.Context, err error) ending {
 	reason := refusal(err)
 	switch {
 	case onlyLost(err): // waited for, like capacity
-		return ending{phase: Staged, blocked: true, loose: errors.As(err, &nb), err: err}
+		return ending{phase: Staged, blocked: true, away: l.plan.Zone != "", loose: l.loose || errors.As(err, &nb), err: err}
 	case !l.out.IsZero() && (reason == RefusedForeign || reason == RefusedChanged): // while it left
 		return l.takenOver(ctx, err)
 	case errors.As(err, &nb):
@@ -218,7 +221,7 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 	if e.err == nil {
 		e.err = err
 	}
-	e.failed = e.failed || !turned
+	e.failed = e.failed || !turned && !e.away
 	return e
 }
 
@@ -250,6 +253,9 @@ func (l *life) failedBake(err error) ending {
 		l.doubted = true
 		l.done(l.run.ctx)
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed, pause: true, doubt: true, err: err}
+	}
+	if unreachable(err) && l.cutOff() { // it serves, as far as anybody knows: the look at the whole fleet in the end tells
+		return ending{phase: Done, runs: l.plan.To, changed: l.changed, away: true, err: err}
 	}
 	l.failure(l.run.ctx, err)
 	if l.run.Plan.NoUndo {

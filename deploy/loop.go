@@ -28,10 +28,13 @@ func (x *run) loop() {
 			x.turn()
 			continue
 		}
+		if d.Watch {
+			x.watchZone(d.Start)
+		}
 		for _, h := range d.Start {
 			held := x.begin(h)
 			go func() {
-				endings <- ended{h, x.live(h, held)}
+				endings <- ended{h, x.live(h, held, d.Watch)}
 			}()
 		}
 		if len(d.Start) == 0 && x.full() {
@@ -53,9 +56,12 @@ func (x *run) loop() {
 }
 
 // live leads one host its way. Its goroutine ends with the ending that loop awaits.
-func (x *run) live(host string, held bool) ending {
+func (x *run) live(host string, held, watched bool) ending {
 	l := &life{run: x, host: x.Hosts[host], held: held, plan: x.planned(host), lbs: x.Carries[host]}
+	x.with(host, func(v *HostView) { l.loose = v.Loose })
 	switch {
+	case watched:
+		return l.zoneBake()
 	case x.Direction == AsIs:
 		return l.asIs(x.ctx)
 	case l.plan.InPlace && x.turned():
@@ -91,6 +97,7 @@ func (x *run) decide() Decision {
 		Hosts: x.hosts, Direction: x.dir, Waves: x.gate != nil, Judged: x.Plan.Judge != nil,
 		Stop:     x.stop.Err() != nil || x.ctx.Err() != nil || x.pause != nil,
 		Parallel: x.Plan.Parallel, Canary: x.Plan.Canary, MaxFail: x.Plan.MaxFail, OnFailure: x.Plan.OnFailure,
+		Zones: len(x.Plan.Zones), ZoneBake: x.Plan.ZoneBake > 0, AnyZone: x.Plan.Mode == ModeRollback,
 	})
 }
 
@@ -125,7 +132,7 @@ func (x *run) ended(host string, e ending) {
 	switch {
 	case e.blocked && x.tell(host, or(refusal(e.err), CodeOf(e.err))):
 		x.warn(host, "", CodeOf(e.err), fmt.Sprintf("waiting: %v", e.err))
-	case !e.blocked && (e.pause || e.phase == Stuck || e.phase == Unknown):
+	case !e.blocked && (e.pause || e.away || e.phase == Stuck || e.phase == Unknown):
 		x.fail(host, e.err)
 	}
 }
@@ -133,6 +140,7 @@ func (x *run) ended(host string, e ending) {
 // take enters an ending into the view.
 func (x *run) take(v *HostView, e ending) {
 	v.Busy, v.Phase, v.Changed, v.Blocked, v.Loose, v.Doubt = false, e.phase, e.changed, e.blocked, e.loose, e.doubt
+	v.Away = e.away
 	v.Failed = v.Failed || e.failed
 	v.Tried = v.Tried || e.tried
 	if e.runs != "" {

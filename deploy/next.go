@@ -31,6 +31,9 @@ type HostView struct {
 	Unseen  bool   // an earlier run died while it baked, or was in doubt: it is done, and no canary
 	Trusted bool   // somebody goes on in spite of that doubt
 	Loose   bool   // a balancer that was lost may have it out
+	Away    bool   // its zone could not be reached when it was to change: others come first
+	Watched bool   // it is of the first zone, and was, or is, watched before the next is begun
+	Zone    int    // its zone's place in the plan
 	Amid    bool   // an earlier run died in its takeover: a process that hangs may still take over
 	Release string // what it is known to run
 }
@@ -46,6 +49,9 @@ type View struct {
 	OnFailure Failure
 	Judged    bool // who waits for the canaries waits for the judge, too
 	Waves     bool // hosts that return and hosts that leave share a change
+	Zones     int  // one of them at a time; 0 is one
+	ZoneBake  bool // the first is watched before the next
+	AnyZone   bool // the first is no trial for the others
 
 	cameBack bool // all of the wave, as whole says
 }
@@ -53,6 +59,7 @@ type View struct {
 // A Decision is what to do now. Start may be empty while workers are busy.
 type Decision struct {
 	Start   []string // hosts to begin with, in the direction of the view
+	Watch   bool     // they are done: the first zone is watched as a whole
 	Turn    bool     // go back from here on
 	Over    bool     // nothing is left to do or to wait for
 	Waiting bool     // hosts are left, none may start now, none is busy
@@ -65,7 +72,7 @@ func Next(v View) Decision {
 	switch {
 	case v.Direction == Forward && !v.Stop && t.failures > v.MaxFail && v.OnFailure == FailRollback:
 		return Decision{Turn: true}
-	case v.halted(t) || t.todo == [ranks]int{}:
+	case v.halted(t) || !t.left():
 		return Decision{Over: t.busy == 0}
 	}
 	return v.begin(t)
@@ -73,10 +80,13 @@ func Next(v View) Decision {
 
 // begin is who may start of those that are left.
 func (v *View) begin(t tally) Decision {
+	if start := v.watchers(t); len(start) > 0 {
+		return Decision{Start: start, Watch: true}
+	}
 	left, free, blocked := v.open(t), v.Parallel-t.held, false
 	var start []string
 	for h := range v.todo(t) {
-		holds := h.Phase == Failed // its slot already
+		holds := h.keeps() // its slot already
 		if left--; left < 0 || free <= 0 && !holds && len(start)+t.busy > 0 {
 			break
 		}
@@ -124,9 +134,9 @@ func (v *View) wants(h *HostView) bool {
 }
 
 // passed: in waves a slot is given on before the bake, by the change that puts its
-// host back.
+// host back. A zone that is watched takes none.
 func (v *View) passed(h *HostView) bool {
-	return v.Waves && h.Busy && (h.Phase == Baking || h.Returns && v.cameBack)
+	return h.Busy && (v.Waves && (h.Phase == Baking || h.Returns && v.cameBack) || h.Watched && h.Phase == Baking)
 }
 
 // whole tells that the wave has come back to the gate, all of it.

@@ -53,13 +53,16 @@ type Plan struct {
 	OnDrain    DrainTimeout  `json:"on_drain_timeout,omitempty"`
 	NoUndo     bool          `json:"no_undo,omitempty"`
 	Bake       time.Duration `json:"bake"`
+	ZoneBake   time.Duration `json:"zone_bake,omitempty"` // the first zone is watched that long before the next
 	Judge      *Judge        `json:"judge,omitempty"`
-	Hosts      []PlannedHost `json:"hosts"` // in the order in which they change
+	Zones      []Zone        `json:"zones,omitempty"` // in the order in which they change
+	Hosts      []PlannedHost `json:"hosts"`           // in the order in which they change
 }
 
 // A PlannedHost is one host's part of a plan.
 type PlannedHost struct {
 	Name    string `json:"name"`
+	Zone    string `json:"zone,omitempty"`
 	From    string `json:"from"`               // release id that current pointed at, "" for none
 	To      string `json:"to"`                 // release id wanted; equal to From when nothing is to be done
 	Ran     bool   `json:"ran"`                // the app ran, on From
@@ -106,7 +109,7 @@ type Wish struct {
 	Parallel, Canary, MinServing, MaxFail Amount
 	OnFailure                             Failure
 	NoUndo                                bool
-	Bake                                  time.Duration
+	Bake, ZoneBake                        time.Duration
 	Judge                                 *Judge
 	OnDrain                               DrainTimeout
 	Downtime                              bool // nobody has to serve; one host at a time
@@ -161,7 +164,7 @@ func (p Plan) Resolve(w Wish) Plan {
 	if p.NoUndo && p.OnFailure == FailRollback {
 		p.OnFailure = FailPause // what is not to be undone is not rolled back either
 	}
-	return p
+	return p.zoned(w)
 }
 
 // Floor tells whether the plan can be carried out at all: when a serving host is
@@ -176,7 +179,7 @@ func (p Plan) Floor() error {
 		serving = serving || h.Changes() && h.Serving
 	}
 	if !serving || p.Serving+gain-1 >= p.MinServing {
-		return nil
+		return p.zoneFloor()
 	}
 	return &Fault{
 		Code_: "FD-FLOOR",

@@ -22,10 +22,11 @@ func (l *life) say(b Balancer) func(string) {
 	}
 }
 
-func (l *life) budget() Budget { return l.run.budget() }
+func (l *life) budget() Budget { return l.run.budget(l.host.Name()) }
 
-func (x *run) budget() Budget {
-	return Budget{MinServing: x.Plan.MinServing, Parallel: x.Plan.Parallel}
+// budget is what has to hold when the host leaves.
+func (x *run) budget(host string) Budget {
+	return x.inZone(Budget{MinServing: x.Plan.MinServing, Parallel: x.Plan.Parallel}, host)
 }
 
 // claimBudget: hosts that wait at the gate to return make room for those that leave
@@ -37,7 +38,7 @@ func (l *life) claimBudget() Budget {
 			b.Beside = append(b.Beside, host)
 		}
 	}
-	b.MinServing = max(0, b.MinServing-len(b.Beside))
+	b.MinServing, b.ZoneMin = max(0, b.MinServing-len(b.Beside)), max(0, b.ZoneMin-len(b.Beside))
 	return b
 }
 

@@ -69,24 +69,26 @@ type run struct {
 	ctx  context.Context // ends when nothing may be done any more: lock lost, grace over
 	stop context.Context // ends when no new host may be started
 
-	mu     sync.Mutex
-	gate   *gate
-	marked leftMarks
-	hosts  []HostView
-	at     map[string]int // of each host in hosts
-	plans  map[string]PlannedHost
-	census shared[struct{}]
-	looks  map[string]*shared[map[string]Seat] // of each balancer
-	errs   map[string]error
-	asked  map[string]bool // hosts for which Before was asked
-	outFor map[string]time.Duration
-	told   map[string]string // what a host waits for; only the loop's
-	dir    Direction
-	low    int // fewest hosts seen serving
-	saw    int // hosts seen serving last; -1 before
-	pause  error
-	closed bool      // nothing is left to go on with
-	moved  time.Time // of the last host that was finished
+	mu       sync.Mutex
+	gate     *gate
+	marked   leftMarks
+	hosts    []HostView
+	at       map[string]int // of each host in hosts
+	plans    map[string]PlannedHost
+	zones    map[string][]string // hosts of each
+	census   shared[struct{}]
+	looks    map[string]*shared[map[string]Seat] // of each balancer
+	errs     map[string]error
+	asked    map[string]bool // hosts for which Before was asked
+	outFor   map[string]time.Duration
+	told     map[string]string // what a host waits for; only the loop's
+	dir      Direction
+	low      int // fewest hosts seen serving
+	saw      int // hosts seen serving last; -1 before
+	watching int // hosts of the first zone, before the next is begun
+	pause    error
+	closed   bool      // nothing is left to go on with
+	moved    time.Time // of the last host that was finished
 }
 
 // Run carries the plan out. ctx is the lock: when it ends nothing is done any
@@ -99,7 +101,7 @@ func (r *Rollout) Run(ctx, stop context.Context) Result {
 	defer cancel(nil)
 	stop, cancelStop := context.WithCancel(stop)
 	defer cancelStop()
-	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Serving, saw: -1,
+	x := &run{Rollout: r, ctx: ctx, stop: stop, dir: r.Direction, low: r.Plan.Served(), saw: -1,
 		errs: map[string]error{}, asked: map[string]bool{}, outFor: map[string]time.Duration{}, told: map[string]string{}, moved: time.Now(), marked: newLeftMarks()}
 	x.hosts, x.gate = r.views(), newGate(r.Balancers)
 	x.index()

@@ -17,14 +17,18 @@ func (x *run) count(ctx context.Context) {
 	_, _ = x.census.get(ctx, func(ctx context.Context) (struct{}, error) { x.ask(ctx); return struct{}{}, nil })
 }
 
-// ask asks every balancer once who serves; the fewest on any counts. What one
-// that does not answer has is not known, and changes nothing.
+// ask asks every balancer once who serves; the fewest on any counts, where there are
+// zones those that serve everywhere. What one that does not answer has is not known, and
+// changes nothing.
 func (x *run) ask(ctx context.Context) {
 	serving := map[string]bool{}
-	low := -1
+	low, whole := -1, true
 	for _, b := range x.Balancers {
 		seats, err := b.Seats(ctx)
-		if err != nil {
+		if err != nil && len(x.Plan.Zones) > 1 { // the others' zones go on
+			whole = false
+			continue
+		} else if err != nil {
 			return
 		}
 		n := 0
@@ -41,19 +45,41 @@ func (x *run) ask(ctx context.Context) {
 			low = n
 		}
 	}
-	if low >= 0 && x.sampled(serving, low) {
+	if len(x.Plan.Zones) > 0 {
+		low = trues(serving)
+	}
+	if !whole {
+		low = -1
+	}
+	if x.sampled(serving, low) {
 		x.emit(Event{Kind: KindLB, Detail: fmt.Sprintf("%d of %d hosts serve", low, len(x.Plan.Hosts)), Serving: &low})
 	}
 }
 
-// sampled tells whether another number serves than was told last.
+func trues(m map[string]bool) (n int) {
+	for _, is := range m {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// sampled tells whether another number serves than was told last; low is less than 0 where
+// it is not known.
 func (x *run) sampled(serving map[string]bool, low int) (changed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.low = min(x.low, low)
-	for i := range x.hosts {
-		x.hosts[i].Serving = serving[x.hosts[i].Name]
+	if low >= 0 {
+		x.low = min(x.low, low)
 	}
-	changed, x.saw = x.saw != low, low
+	for i := range x.hosts {
+		if s, seen := serving[x.hosts[i].Name]; seen || low >= 0 {
+			x.hosts[i].Serving = s
+		}
+	}
+	if low >= 0 {
+		changed, x.saw = x.saw != low, low
+	}
 	return changed
 }

@@ -227,6 +227,7 @@ func (st *stage) meanwhile() (all []choice) {
 		}
 		for _, lb := range st.s.lbs {
 			switch lb.state[name] {
+			case "": // it does not carry the host
 			case StateReady:
 				// Known: whoever takes a host out in the moments between its return and the end
 				// of our mark, when the deployer dies before it sees that, is taken for us.

@@ -155,7 +155,7 @@ func (st *stage) rested() {
 func (s *sim) hidesNone(res Result) {
 	for _, n := range s.names {
 		for _, lb := range s.lbs {
-			if lb.state[n] == StateReady || s.hosts[n].hand || lb.taken[n] {
+			if lb.state[n] == StateReady || s.hosts[n].hand || lb.taken[n] || !lb.carries(n) {
 				continue
 			}
 			switch p := res.Hosts[n].Phase; p {
@@ -208,7 +208,7 @@ func (st *stage) finally() {
 			s.violated("settled: %s runs %q, its disk has %q", n, h.runs, h.current)
 		}
 		for _, lb := range s.lbs {
-			if lb.state[n] != StateReady || lb.mark[n] != "" {
+			if lb.carries(n) && (lb.state[n] != StateReady || lb.mark[n] != "") {
 				s.violated("settled: %s is %s on %s, mark %q", n, lb.state[n], lb.name, lb.mark[n])
 			}
 		}

@@ -64,6 +64,10 @@ func faultSets() (small, large []faultSet) {
 	going1 := roomy
 	going1.OnFailure, going1.Canary = FailContinue, Amount{}
 	going := together
+	bare := together
+	bare.MinServing = Amount{Set: true}
+	watched := searchWish(1)
+	watched.ZoneBake = time.Second
 	going.OnFailure = FailContinue
 	small = []faultSet{
 		{name: "none", fleet: three, wish: searchWish(2), mends: true},
@@ -91,6 +95,10 @@ func faultSets() (small, large []faultSet) {
 		{name: "hung call", fleet: pair, wish: searchWish(1), ways: bothWays, budget: budget{hangs: 1, settles: 1}},
 		{name: "rollback", fleet: fleetOf(2, 1, 0, v2), back: true, wish: searchWish(1), ways: []settling{goOn}, mends: true, budget: budget{crashes: 1}},
 		{name: "two balancers", fleet: two, wish: searchWish(1), ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "zones", fleet: inZones(pair, false, "a", "b"), wish: bare, ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "zones + two at a time", fleet: inZones(three, false, "a", "a", "b"), wish: bare, mends: true},
+		{name: "zone floor", fleet: inZones(three, false, "a", "a", "b"), wish: roomy, ways: bothWays, budget: budget{deaths: 1}},
+		{name: "zones of their own + lost", fleet: inZones(two, true, "a", "b"), wish: bare, kinds: lostKinds, ways: bothWays, budget: budget{faults: 1, settles: 1}},
 		{name: "waves", fleet: fleetOf(2, 1, 1, v1), wish: searchWish(1), ways: bothWays, mends: true, budget: budget{crashes: 1}},
 	}
 	large = []faultSet{
@@ -131,6 +139,13 @@ func faultSets() (small, large []faultSet) {
 		{name: "L waves + bad release", fleet: spoilt(waves, bad), wish: searchWish(2), ways: bothWays},
 		{name: "L waves + dying host", fleet: waves, wish: searchWish(1), ways: bothWays, budget: budget{deaths: 1}},
 		{name: "L waves and one by one", fleet: mixed, wish: searchWish(1), ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "L zones", fleet: inZones(three, false, "a", "a", "b"), wish: searchWish(2), ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "L zones + bad release", fleet: inZones(spoilt(three, bad), false, "a", "a", "b"), wish: searchWish(2), ways: bothWays, budget: budget{crashes: 1}},
+		{name: "L zones + dying host", fleet: inZones(three, false, "a", "a", "b"), wish: watched, ways: bothWays, budget: budget{deaths: 1, crashes: 1}},
+		{name: "L zones + waves", fleet: inZones(waves, false, "a", "a", "b"), wish: searchWish(2), ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "L zones of their own + crash", fleet: inZones(fleetOf(3, 2, 0, v1), true, "a", "a", "b"), wish: bare, ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "L zones of their own + lost twice", fleet: inZones(two, true, "a", "b"), wish: bare, kinds: lostKinds, ways: bothWays, budget: budget{faults: 2, settles: 1}},
+		{name: "L zones + stop", fleet: inZones(three, false, "a", "a", "b"), wish: watched, ways: bothWays, mends: true, budget: budget{stops: 1, settles: 1}},
 		{name: "L abandon", fleet: spoilt(pair, bad), wish: pausing, ways: []settling{leave}, budget: budget{crashes: 1, settles: 1}},
 	}
 	late := lateSets()

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type deployer struct {
 	noted   int              // when it wrote an outcome last
 	doubt   map[string]bool  // machines on which it gave a call up
 	turns   map[string]int   // how often it has shut out there what it gave up
+	gaveUp  sync.Map         // hosts that it said it failed with
 }
 
 func (s *sim) deployer(machines map[string]*simMachine, edges []*simEdge) *deployer {
@@ -101,10 +103,16 @@ func (d *deployer) engine(p Plan) *Rollout {
 	hosts, carries := make(map[string]Host, len(s.names)), make(map[string][]Balancer, len(s.names))
 	lbs := d.balancers()
 	for _, n := range s.names {
-		hosts[n], carries[n] = d.hosts[n], lbs
+		hosts[n] = d.hosts[n]
+		for i, lb := range d.lbs {
+			if lb.carries(n) {
+				carries[n] = append(carries[n], lbs[i])
+			}
+		}
 	}
 	d.r = &Rollout{Plan: p, Hosts: hosts, Balancers: lbs, Carries: carries, Checker: d, Journal: d, Timing: s.timing,
 		Emit: func(e Event) {
+			d.heard(e)
 			if d.emit != nil {
 				d.emit(e)
 				return
@@ -128,7 +136,10 @@ func (s *sim) planned(release string, w Wish) Plan {
 		}
 		p.Hosts = append(p.Hosts, ph)
 	}
-	return p.Resolve(w)
+	for _, lb := range s.lbs {
+		p.Serving = min(p.Serving, lb.serving())
+	}
+	return p.InZones(s.zones).Resolve(w)
 }
 
 // rollout is a run to release over all hosts of the simulation.

@@ -21,6 +21,8 @@ type simEdge struct {
 	taken         map[string]bool  // by a person, since the run began
 	back          map[string]time.Time
 	person        string // a host that a person put back
+	zone          string // whose hosts alone it carries; "" all
+	gone          bool   // unreachable
 }
 
 // A simLB is a balancer in one deployer's hands.
@@ -103,7 +105,7 @@ func (e *simEdge) gives(host string) {
 func (e *simEdge) forgets() {
 	e.lives++
 	for _, h := range e.s.names {
-		if e.state[h] != StateReady && !e.s.hosts[h].hand {
+		if e.carries(h) && e.state[h] != StateReady && !e.s.hosts[h].hand {
 			e.gives(h)
 		}
 	}
@@ -145,6 +147,10 @@ func (lb *simLB) Seats(ctx context.Context) (m map[string]Seat, err error) {
 	c.effect = func() error {
 		m = make(map[string]Seat, len(lb.s.names))
 		for _, n := range lb.s.names {
+			if !lb.carries(n) {
+				m[n] = Seat{State: StateAbsent}
+				continue
+			}
 			m[n] = Seat{State: lb.state[n], Serving: lb.state[n] == StateReady && lb.s.hosts[n].well(), Owner: lb.mark[n],
 				Taken: lb.claimed[n] && lb.state[n] != StateReady}
 		}
@@ -166,7 +172,7 @@ func (lb *simLB) Claim(ctx context.Context, host string, b Budget) error {
 			return &simRefusal{RefusedBudget}
 		case lb.state[host] != StateReady && !held && !lb.s.rules.noSurprise:
 			return &simRefusal{RefusedOut}
-		case lb.lowers(host) && lb.serving()-1 < b.MinServing:
+		case lb.lowers(host) && (lb.serving()-1 < b.MinServing || lb.among(b.Among)-1 < b.ZoneMin && len(b.Among) > 0):
 			return &simRefusal{RefusedFloor}
 		}
 		if lb.mark[host] == "" {
@@ -197,7 +203,7 @@ func (lb *simLB) Drain(ctx context.Context, host string, b Budget) error {
 		if err := lb.mayLeave(host); err != nil {
 			return err
 		}
-		if lb.lowers(host) && lb.serving()-1 < b.MinServing && !lb.s.rules.noFloor {
+		if lb.lowers(host) && (lb.serving()-1 < b.MinServing || lb.among(b.Among)-1 < b.ZoneMin && len(b.Among) > 0) && !lb.s.rules.noFloor {
 			return &simRefusal{RefusedFloor}
 		}
 		lb.leaves(host)
@@ -226,6 +232,7 @@ func (lb *simLB) leaves(host string) {
 	if h.well() && lb.serving()-1 < lb.s.plan.MinServing {
 		lb.s.violated("I1: %s was drained on %s, where %d serve now", host, lb.name, lb.serving()-1)
 	}
+	lb.inItsZone(h)
 	lb.set(host, StateDrain)
 	h.touched = false
 	delete(lb.back, host)

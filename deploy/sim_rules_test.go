@@ -32,6 +32,9 @@ func (s *sim) check(c *call) {
 
 func (e *simEdge) seatStands(h *simHost, c *call) {
 	st := e.state[h.name]
+	if !e.carries(h.name) {
+		return
+	}
 	if h.hand && st != StateMaint {
 		e.s.violated("I3: %s was out by hand and was put back by %s", h.name, c.op)
 	}

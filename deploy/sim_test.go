@@ -24,6 +24,7 @@ type sim struct {
 	records []Record
 	events  []Event
 	plan    Plan
+	zones   map[string]string // of hosts; nil: none
 
 	swappers int // so many of the balancers change by waves
 	reloads  int // of theirs
@@ -176,7 +177,7 @@ func (s *sim) carried(c *call, f simFault) error {
 		c.by.die()
 		return errDead
 	}
-	if h := s.hosts[c.host]; h != nil && h.gone && !isLB(c.op) {
+	if h := s.hosts[c.host]; h != nil && h.gone && !isLB(c.op) || s.cutOff(c) {
 		return &simGone{}
 	}
 	if c.shutOut() {

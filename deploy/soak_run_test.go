@@ -127,8 +127,11 @@ func (y story) simpler() (all []story) {
 	if y.hosts > 1 && !last(&y) {
 		add(func(s *story) { s.hosts-- })
 	}
+	if y.zones > 0 {
+		add(func(s *story) { s.zones, s.own = 0, false })
+	}
 	if y.lbs > 1 {
-		add(func(s *story) { s.lbs, s.swappers = 1, min(1, s.swappers) })
+		add(func(s *story) { s.lbs, s.swappers, s.own = 1, min(1, s.swappers), false })
 	}
 	if y.swappers > 0 {
 		add(func(s *story) { s.swappers = 0 })
@@ -187,6 +190,7 @@ func TestLargeFleets(t *testing.T) {
 func (y story) over(hosts int) story {
 	each := hosts / y.hosts
 	y.hosts, y.wish.Parallel, y.wish.Canary, y.wish.MinServing = hosts, Amount{N: 5, Percent: true}, Amount{N: 1}, Amount{}
+	y.own = false
 	y.wish.OnFailure, y.wish.NoUndo = []Failure{FailRollback, FailContinue}[y.seed%2], false
 	for i := range y.quirks {
 		y.quirks[i].host = y.quirks[i].host*each + each/2

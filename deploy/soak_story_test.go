@@ -17,6 +17,8 @@ type story struct {
 	blows                []blow
 	ways                 []settling // what follows an end that leaves something, one after the other
 	rules                simRules
+	zones                int  // one after the other in the order of hosts; 0: none
+	own                  bool // each has a balancer of its own
 }
 
 // A quirk is what is wrong with a host from the start.
@@ -35,7 +37,7 @@ type blow struct {
 var (
 	quirks = []string{"bad", "dies", "deaf", "hangs", "by hand", "stopped", "busy", "bad before"}
 	blows  = []string{"fails", "fails after", "lost", "answer lost", "killed", "killed after", "killed, late calls",
-		"host dies", "host away", "taken", "given", "forgets", "stop", "pause"}
+		"host dies", "host away", "taken", "given", "forgets", "stop", "pause", "zone away"}
 )
 
 // tale makes a story up. More than half of all have a blow.
@@ -54,13 +56,34 @@ func tale(seed uint64) story {
 		y.quirks = append(y.quirks, quirk{r.IntN(y.hosts), quirks[r.IntN(len(quirks))]})
 	}
 	for range []int{0, 1, 1, 1, 2, 3}[r.IntN(6)] {
-		y.blows = append(y.blows, blow{1 + r.IntN(40*y.hosts), blows[r.IntN(len(blows))], r.IntN(y.hosts)})
+		y.blows = append(y.blows, blow{1 + r.IntN(40*y.hosts), blows[r.IntN(len(blows)-1)], r.IntN(y.hosts)})
 	}
 	for range r.IntN(4) {
 		y.ways = append(y.ways, []settling{goOn, goBack, goOn, goBack, leave}[r.IntN(5)])
 	}
+	return y.inZones(rand.New(rand.NewPCG(seed, 2)))
+}
+
+// inZones gives one story in four zones; of a fleet with as many balancers, some times each
+// zone its own. A zone may then be cut off.
+func (y story) inZones(r *rand.Rand) story {
+	if r.IntN(4) > 0 || y.hosts < 2 {
+		return y
+	}
+	y.zones = 2 + r.IntN(min(3, y.hosts)-1)
+	y.own = y.lbs == y.zones && r.IntN(2) == 0
+	y.wish.ZoneBake = []time.Duration{0, 3 * time.Second}[r.IntN(2)]
+	if r.IntN(4) == 0 {
+		y.wish.MinServing = Amount{N: 10 + 40*r.IntN(2), Percent: true, Set: true}
+	}
+	if r.IntN(3) == 0 {
+		y.blows = append(y.blows, blow{1 + r.IntN(40*y.hosts), "zone away", r.IntN(y.hosts)})
+	}
 	return y
 }
+
+// zone is that of the n-th host.
+func (y story) zone(n int) string { return string(rune('a' + n*y.zones/y.hosts)) }
 
 func mix(seed uint64, at string, n uint64) uint64 {
 	h := seed*0x9e3779b97f4a7c15 + n
@@ -101,6 +124,13 @@ func (y story) fleet() *sim {
 	}
 	s := newSim(y.hosts, y.lbs, from)
 	s.swappers = y.swappers
+	if y.zones > 0 {
+		var zones []string
+		for i := range y.hosts {
+			zones = append(zones, y.zone(i))
+		}
+		s = inZones(func() *sim { return s }, y.own, zones...)()
+	}
 	for _, q := range y.quirks {
 		h := s.hosts[s.names[q.host]]
 		switch q.what {
@@ -117,7 +147,9 @@ func (y story) fleet() *sim {
 		case "by hand":
 			h.hand = true
 			for _, lb := range s.lbs {
-				lb.set(h.name, StateMaint)
+				if lb.carries(h.name) {
+					lb.set(h.name, StateMaint)
+				}
 			}
 		case "stopped":
 			h.becomes("")
@@ -130,8 +162,8 @@ func (y story) fleet() *sim {
 }
 
 func (y story) String() string {
-	return fmt.Sprintf("seed %d: %d hosts, %d balancers, %d by waves, parallel %d, canary %d, on failure %s, bake %s, min serving %v, no undo %v, back %v; %v; %v; then %v",
-		y.seed, y.hosts, y.lbs, y.swappers, y.wish.Parallel.N, y.wish.Canary.N, y.wish.OnFailure, y.wish.Bake, y.wish.MinServing, y.wish.NoUndo, y.back, y.quirks, y.blows, y.ways)
+	return fmt.Sprintf("seed %d: %d hosts, %d balancers, %d by waves, parallel %d, canary %d, on failure %s, bake %s, min serving %v, no undo %v, back %v, %d zones (%v, watched %s); %v; %v; then %v",
+		y.seed, y.hosts, y.lbs, y.swappers, y.wish.Parallel.N, y.wish.Canary.N, y.wish.OnFailure, y.wish.Bake, y.wish.MinServing, y.wish.NoUndo, y.back, y.zones, y.own, y.wish.ZoneBake, y.quirks, y.blows, y.ways)
 }
 
 // blow strikes.
@@ -184,9 +216,11 @@ func (k *soaking) meanwhile(b blow, h *simHost, lb *simLB) {
 			lb.takes(h.name)
 		}
 	case "given":
-		if st != StateReady && !h.hand {
+		if st != StateReady && !h.hand && lb.carries(h.name) {
 			lb.gives(h.name)
 		}
+	case "zone away":
+		k.cut(k.s.zones[h.name])
 	case "forgets":
 		lb.forgets()
 	case "stop":

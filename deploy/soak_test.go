@@ -118,6 +118,7 @@ func (k *soaking) rested(d *deployer, took time.Duration) {
 }
 
 func (k *soaking) event(e Event) {
+	k.d.heard(e)
 	k.s.mu.Lock() // of two deployers, one of whom is dying
 	defer k.s.mu.Unlock()
 	if e.Kind == KindHost {
@@ -179,7 +180,7 @@ func (k *soaking) finally() {
 			s.violated("settled: %s runs %q, its disk has %q", n, h.runs, h.current)
 		}
 		for _, lb := range s.lbs {
-			if lb.state[n] != StateReady || lb.mark[n] != "" {
+			if lb.carries(n) && (lb.state[n] != StateReady || lb.mark[n] != "") {
 				s.violated("settled: %s is %s on %s, mark %q", n, lb.state[n], lb.name, lb.mark[n])
 			}
 		}

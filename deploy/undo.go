@@ -109,6 +109,9 @@ func (l *life) notUndone(err error) ending {
 		e.phase, e.failed = Failed, false
 	case unreachable(err) && !errors.As(err, &nb):
 		e.phase = Unknown
+		if l.cutOff() {
+			e.failed, e.away = false, true
+		}
 	}
 	return e
 }

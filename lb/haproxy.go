@@ -15,6 +15,7 @@ type HAProxyConfig struct {
 	MasterSocket string              // optional; lets old workers be asked
 	Sudo         bool                // where the socket is not ours: socat or nc through `sudo -n`
 	Hosts        map[string][]string // host → its addresses, host:port
+	Elsewhere    map[string]bool     // hosts that need not be here
 	PollEvery    time.Duration       // 100ms
 	ReadyTimeout time.Duration       // 60s
 

@@ -92,6 +92,9 @@ func (h *HAProxy) hostFaults(host string, s *snapshot) Faults {
 	}
 	mine := s.of(host)
 	if len(mine) == 0 {
+		if h.cfg.Elsewhere[host] {
+			return all
+		}
 		return append(all, h.absent(host, s))
 	}
 	if _, err := s.targets(host); err != nil {

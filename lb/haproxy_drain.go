@@ -8,12 +8,13 @@ import (
 )
 
 // Claim changes nothing. It returns nil when act's script saw host in rotation, or
-// out just as we left it, and enough others serving; the mark is act's to write.
-func (h *HAProxy) Claim(ctx context.Context, act Runner, host string, minServing int) error {
+// out just as we left it, and enough others serving, by every floor; the mark is
+// act's to write.
+func (h *HAProxy) Claim(ctx context.Context, act Runner, host string, minServing int, also ...Floor) error {
 	if h.bad != nil {
 		return h.bad
 	}
-	decide := h.budget("claim", host, minServing) + h.ours(host)
+	decide := h.budget("claim", host, minServing, also) + h.ours(host)
 	_, err := h.act(ctx, act, "claiming", decide, "act none "+host, "")
 	return err
 }
@@ -21,14 +22,14 @@ func (h *HAProxy) Claim(ctx context.Context, act Runner, host string, minServing
 // Drain returns once HAProxy itself said that every server of host is in drain. The
 // floor is counted in the same script; when a server cannot be set, those set before
 // are back. A host that is in drain already, or in maint by us, is left so.
-func (h *HAProxy) Drain(ctx context.Context, act Runner, host string, minServing int) error {
+func (h *HAProxy) Drain(ctx context.Context, act Runner, host string, minServing int, also ...Floor) error {
 	if h.bad != nil {
 		return h.bad
 	}
 	// A crash or a lost connection here leaves the host drained though no answer came;
 	// GiveBack then looks.
 	h.try(host, true)
-	s, err := h.act(ctx, act, "draining", h.budget("drain", host, minServing)+h.ours(host),
+	s, err := h.act(ctx, act, "draining", h.budget("drain", host, minServing, also)+h.ours(host),
 		"act verify "+host+"\nexpect * 0 drain\n"+h.ours(host), "ready")
 	if err != nil {
 		// What was found changed after the set may be half put back: GiveBack looks.
@@ -59,8 +60,9 @@ func (h *HAProxy) ours(host string) string {
 	return b.String()
 }
 
-func (h *HAProxy) budget(mode, host string, minServing int) string {
+func (h *HAProxy) budget(mode, host string, minServing int, also []Floor) string {
 	s := fmt.Sprintf("act %s %s\nmin %d\n", mode, host, minServing)
+	s += alsoLines(also)
 	if h.cfg.AllowAgent {
 		s += "agent\n"
 	}

@@ -2,7 +2,11 @@
 // returns check and act as one script; who runs it adds fence, owner mark and lock.
 package lb
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"strings"
+)
 
 // A Runner runs a POSIX shell script on the balancer's machine. The error is nil
 // only for exit status 0.
@@ -43,6 +47,24 @@ const (
 	ByUs    Out = "us"    // our flag, of whatever rollout
 	ByOther Out = "other" // nobody's flag of ours
 )
+
+// A Floor is how many of some hosts must serve after an act that takes one away.
+type Floor struct {
+	Min   int
+	Hosts []string
+}
+
+// alsoLines tell a script of floors beside the one of all hosts.
+func alsoLines(also []Floor) string {
+	var b strings.Builder
+	for _, f := range also {
+		fmt.Fprintf(&b, "also %d\n", f.Min)
+		for _, h := range f.Hosts {
+			fmt.Fprintf(&b, "among %s\n", h)
+		}
+	}
+	return b.String()
+}
 
 // Counters are what a balancer counted for one host; they only grow, except
 // when the balancer restarts.

@@ -15,6 +15,7 @@ type NginxConfig struct {
 	Config       string              // where nginx starts to read: /etc/nginx/nginx.conf
 	Sudo         bool                // single commands through `sudo -n`, where we are not root
 	Hosts        map[string][]string // host → its addresses, host:port
+	Elsewhere    map[string]bool     // hosts that need not be here
 	PollEvery    time.Duration       // 100ms
 	ReadyTimeout time.Duration       // 60s
 	Rollout      string              // in the marks; see Mark

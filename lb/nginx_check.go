@@ -109,6 +109,7 @@ func (n *Nginx) hostFaults(host string, s *nginxSnapshot, passes []literalPass) 
 		active = active || l.listed && !l.backup
 	}
 	switch mine := s.of(host); {
+	case len(mine) == 0 && n.cfg.Elsewhere[host]:
 	case len(mine) == 0:
 		all = append(all, n.absent(host, s))
 	case !active:

@@ -19,32 +19,33 @@ const swapTries = 5
 // one nginx reload, and returns once every worker that takes connections was started
 // after the edit. Where the flags stand as wanted and are live, nothing is done. The
 // hosts of back have to be verified by the caller. Fewer than minServing serving hosts
-// afterwards are refused; so is anything that a person set. On every error the files
+// afterwards, or fewer than another floor says, are refused; so is anything that a person set. On every error the files
 // are as before.
-func (n *Nginx) Swap(ctx context.Context, act Runner, back, out []string, minServing int) error {
-	return n.swap(ctx, act, swapping{back: back, out: out, min: minServing, floor: len(out) > 0})
+func (n *Nginx) Swap(ctx context.Context, act Runner, back, out []string, minServing int, also ...Floor) error {
+	return n.swap(ctx, act, swapping{back: back, out: out, min: minServing, also: also, floor: len(out) > 0})
 }
 
 // MaySwap changes nothing. It returns nil when Swap would be allowed now; the marks of
 // out are act's to write.
-func (n *Nginx) MaySwap(ctx context.Context, act Runner, back, out []string, minServing int) error {
-	return n.swap(ctx, act, swapping{back: back, out: out, min: minServing, floor: true, ask: true})
+func (n *Nginx) MaySwap(ctx context.Context, act Runner, back, out []string, minServing int, also ...Floor) error {
+	return n.swap(ctx, act, swapping{back: back, out: out, min: minServing, also: also, floor: true, ask: true})
 }
 
 // Claim is MaySwap of one host.
-func (n *Nginx) Claim(ctx context.Context, act Runner, host string, minServing int) error {
-	return n.MaySwap(ctx, act, nil, []string{host}, minServing)
+func (n *Nginx) Claim(ctx context.Context, act Runner, host string, minServing int, also ...Floor) error {
+	return n.MaySwap(ctx, act, nil, []string{host}, minServing, also...)
 }
 
 // Drain is Swap of one host.
-func (n *Nginx) Drain(ctx context.Context, act Runner, host string, minServing int) error {
-	return n.Swap(ctx, act, nil, []string{host}, minServing)
+func (n *Nginx) Drain(ctx context.Context, act Runner, host string, minServing int, also ...Floor) error {
+	return n.Swap(ctx, act, nil, []string{host}, minServing, also...)
 }
 
 // A swapping is what one act is to do.
 type swapping struct {
 	back, out []string
 	min       int
+	also      []Floor
 	floor     bool // to be kept
 	ask       bool // check only
 	quiet     bool // write, and leave the reload to whoever changed the files
@@ -283,7 +284,7 @@ func (n *Nginx) actScript(s *nginxSnapshot, w swapping, p *swapPlan) string {
 		probes = n.probed()
 	}
 	return n.script(nginxProbeSh+makes.String()+nginxActSh, "FD_PID", n.pidFile(), "FD_WAS", s.master, "FD_LIVE", live.String(),
-		"FD_SUMS", strings.Join(sums, "\n"), "FD_PUTS", puts.String(), "FD_RELOAD", flag(p.reload), "FD_SEATS", p.seats, "FD_MIN", strconv.Itoa(w.min),
+		"FD_SUMS", strings.Join(sums, "\n"), "FD_PUTS", puts.String(), "FD_RELOAD", flag(p.reload), "FD_SEATS", p.seats, "FD_MIN", strconv.Itoa(w.min), "FD_ALSO", alsoLines(w.also),
 		"FD_PROBES", probes, "FD_OK", s.good.String(), "FD_LOG", n.errorLog(), "FD_ARGS", n.arguments(s.title))
 }
 

@@ -15,8 +15,8 @@ import (
 type driver interface {
 	Check(ctx context.Context) error
 	Seats(ctx context.Context) (map[string]lb.Seat, error)
-	Claim(ctx context.Context, act lb.Runner, host string, minServing int) error
-	Drain(ctx context.Context, act lb.Runner, host string, minServing int) error
+	Claim(ctx context.Context, act lb.Runner, host string, minServing int, also ...lb.Floor) error
+	Drain(ctx context.Context, act lb.Runner, host string, minServing int, also ...lb.Floor) error
 	Empty(ctx context.Context, act lb.Runner, host string, say func(string)) error
 	Hold(ctx context.Context, act lb.Runner, host string) (again bool, err error)
 	Ready(ctx context.Context, act lb.Runner, host string, say func(string)) error
@@ -91,7 +91,7 @@ func taken(s lb.Seat, claimed bool) bool {
 func (b *balancer) Claim(ctx context.Context, host string, budget deploy.Budget) error {
 	claim := state.Claim{Rollout: b.rollout, Host: host, Keys: b.keys[host], Parallel: budget.Parallel, Beside: budget.Beside,
 		Before: string(deploy.StateReady), Who: b.who}
-	return b.driver.Claim(ctx, b.store.Act(b.epoch, claim), host, budget.MinServing)
+	return b.driver.Claim(ctx, b.store.Act(b.epoch, claim), host, budget.MinServing, floors(budget)...)
 }
 
 // Unclaim has nothing to do where the mark is not ours or not there.
@@ -111,7 +111,7 @@ func (b *balancer) owned(host string) lb.Runner {
 
 func (b *balancer) Drain(ctx context.Context, host string, budget deploy.Budget) error {
 	leave := state.Leave{Owned: state.Owned{Rollout: b.rollout, Host: host, Keys: b.keys[host]}}
-	return b.driver.Drain(ctx, b.store.Act(b.epoch, leave), host, budget.MinServing)
+	return b.driver.Drain(ctx, b.store.Act(b.epoch, leave), host, budget.MinServing, floors(budget)...)
 }
 
 func (b *balancer) Empty(ctx context.Context, host string, say func(string)) error {
@@ -149,4 +149,12 @@ func (b *balancer) Counters(ctx context.Context, hosts []string) (map[string]dep
 		all[host] = deploy.Counters(c)
 	}
 	return all, err
+}
+
+// floors are those beside that of all hosts.
+func floors(b deploy.Budget) []lb.Floor {
+	if len(b.Among) == 0 {
+		return nil
+	}
+	return []lb.Floor{{Min: b.ZoneMin, Hosts: b.Among}}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
@@ -70,8 +71,11 @@ func (a *asking) foretold(o rolloutOptions, p deploy.Plan, survey deploy.Survey,
 // inOrder are the hosts as they will change: those that do not serve first, since
 // that costs no capacity.
 func inOrder(p deploy.Plan) []string {
-	dead, live := []string{}, []string{}
-	for _, h := range p.Hosts {
+	all, dead, live := []string{}, []string{}, []string{}
+	for i, h := range p.Hosts {
+		if i > 0 && h.Zone != p.Hosts[i-1].Zone {
+			all, dead, live = slices.Concat(all, dead, live), nil, nil
+		}
 		switch {
 		case !h.Changes():
 		case h.Serving:
@@ -80,7 +84,7 @@ func inOrder(p deploy.Plan) []string {
 			dead = append(dead, h.Name)
 		}
 	}
-	return append(dead, live...)
+	return slices.Concat(all, dead, live)
 }
 
 func (a *asking) foretoldHost(h deploy.PlannedHost, survey deploy.Survey, art *site.Artifact) foretoldHost {

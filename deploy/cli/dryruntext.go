@@ -46,7 +46,11 @@ func (f foretold) headline() string {
 // table has + for a host that will start, ~ for one that will change, = for one that
 // stays as it is.
 func (f foretold) table() []string {
-	t := ui.Table{Head: []string{"  host", "runs", "will run"}}
+	t := ui.Table{Head: []string{"  host"}}
+	if len(f.Zones) > 0 {
+		t.Head = append(t.Head, "zone")
+	}
+	t.Head = append(t.Head, "runs", "will run")
 	t.Head = append(append(t.Head, lbNames(f.Hosts)...), "send", "way back")
 	for _, h := range f.Hosts {
 		t.Add(h.row()...)
@@ -81,7 +85,11 @@ func (h foretoldHost) row() []string {
 			sign = "+"
 		}
 	}
-	row := []string{sign + " " + h.Name, h.runs(), h.willRun()}
+	row := []string{sign + " " + h.Name}
+	if h.Zone != "" {
+		row = append(row, h.Zone)
+	}
+	row = append(row, h.runs(), h.willRun())
 	for _, s := range h.LBs {
 		row = append(row, s.words())
 	}
@@ -132,6 +140,9 @@ func (f foretold) orderWords() string {
 	if len(f.Order) == 0 {
 		return "none"
 	}
+	if len(f.Zones) > 0 {
+		return f.zoneWords()
+	}
 	n := min(f.Canary, len(f.Order))
 	rest := strings.Join(f.Order[n:], ", ")
 	text := fmt.Sprintf("%s, %d at a time", rest, f.Parallel)
@@ -142,6 +153,40 @@ func (f foretold) orderWords() string {
 		return strings.Join(f.Order, ", ") + " (canary)"
 	}
 	return strings.Join(f.Order[:n], ", ") + " (canary), then " + text
+}
+
+// zoneWords are `zone a: web1 (canary), then web2, 1 at a time; watched for 30s; zone b: web3`.
+func (f foretold) zoneWords() string {
+	var parts []string
+	for _, z := range f.Zones {
+		one := f
+		one.Zones, one.Order = nil, nil
+		for _, name := range f.Order {
+			if f.zone(name) == z.Name {
+				one.Order = append(one.Order, name)
+			}
+		}
+		if len(one.Order) == 0 {
+			continue
+		}
+		if len(parts) > 0 {
+			one.Canary = 0
+		}
+		parts = append(parts, "zone "+z.Name+": "+one.orderWords())
+		if len(parts) == 1 && f.ZoneBake > 0 && len(one.Order) < len(f.Order) {
+			parts[0] += "; watched for " + f.ZoneBake.String()
+		}
+	}
+	return strings.Join(parts, "; then ")
+}
+
+func (f foretold) zone(host string) string {
+	for _, h := range f.Hosts {
+		if h.Name == host {
+			return h.Zone
+		}
+	}
+	return ""
 }
 
 // bytesWords is what goes out from here, and what hosts fetch by themselves.

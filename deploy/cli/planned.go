@@ -32,7 +32,7 @@ func (o rolloutOptions) plan(s *session, survey deploy.Survey, art *site.Artifac
 	if o.mode == deploy.ModeRestart {
 		p.Revision = p.Previous
 	}
-	return p.Resolve(o.wish(s.inv.Rollout)), nil
+	return p.InZones(s.inv.ZoneOf()).Resolve(o.wish(s.inv.Rollout)), nil
 }
 
 func (o rolloutOptions) wayBack(past []deploy.Past) (func(string) string, deploy.Plan, int, error) {
@@ -52,13 +52,13 @@ func (o rolloutOptions) wish(r inventory.Rollout) deploy.Wish {
 		return deploy.Amount{N: a.N, Percent: a.Percent, Set: !a.IsZero()}
 	}
 	w := deploy.Wish{Parallel: amount(r.Parallel), Canary: amount(r.Canary), MinServing: amount(r.MinServing),
-		MaxFail: amount(r.MaxFailures), OnFailure: deploy.Failure(r.OnFailure), NoUndo: o.noUndo, Bake: r.Bake,
+		MaxFail: amount(r.MaxFailures), OnFailure: deploy.Failure(r.OnFailure), NoUndo: o.noUndo, Bake: r.Bake, ZoneBake: r.ZoneBake,
 		OnDrain: deploy.DrainTimeout(r.OnDrainTimeout), Downtime: o.downtime}
 	if j := r.Judge; j.On {
 		w.Judge = &deploy.Judge{MinRequests: int64(j.MinRequests), BakeMax: j.BakeMax, PassDoubt: j.OnDoubt == "pass"}
 	}
 	if o.mode == deploy.ModeRollback { // no undo of an undo: one undo of the host, then the run pauses
-		w.OnFailure, w.Canary = deploy.FailPause, deploy.Amount{}
+		w.OnFailure, w.Canary, w.ZoneBake = deploy.FailPause, deploy.Amount{}, 0
 	}
 	return w
 }
@@ -85,10 +85,14 @@ func leftWords(h deploy.PlannedHost) string {
 }
 
 func floorWords(p deploy.Plan) string {
-	if p.Serving == 0 {
+	if p.Served() == 0 {
 		return "none of them serves now"
 	}
-	return fmt.Sprintf("%d serve now, at least %d always will", p.Serving, min(p.MinServing, p.Serving))
+	text := fmt.Sprintf("%d serve now, at least %d always will", p.Served(), min(p.MinServing, p.Serving))
+	for _, z := range p.Zones {
+		text += fmt.Sprintf(", %d of %d in zone %s", min(z.MinServing, z.Serving), z.Serving, z.Name)
+	}
+	return text
 }
 
 func or(s, other string) string {

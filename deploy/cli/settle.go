@@ -50,12 +50,14 @@ func (o rolloutOptions) instead(p *deploy.Plan, r inventory.Rollout) {
 	}
 	if o.minServing != "" {
 		p.MinServing = r.MinServing.Resolve(len(p.Hosts), true)
+		p.Refloor(deploy.Amount{N: r.MinServing.N, Percent: r.MinServing.Percent, Set: true})
 	}
 	if o.bake != "" {
 		p.Bake = r.Bake
 	}
 	if o.downtime {
 		p.Parallel, p.MinServing = 1, 0
+		p.Refloor(deploy.Amount{})
 	}
 }
 

@@ -61,6 +61,7 @@ type openStatus struct {
 // A hostStatus says false, and nothing, of what could not be asked; why is a problem.
 type hostStatus struct {
 	Name      string       `json:"name"`
+	Zone      string       `json:"zone,omitempty"`
 	Reachable bool         `json:"reachable"`
 	Release   string       `json:"release"` // of the process; where none runs, what current points at
 	Revision  string       `json:"revision"`

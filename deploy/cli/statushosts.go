@@ -13,7 +13,7 @@ func (a *asking) readHosts(ctx context.Context, edges, webs []error, p *problems
 	probe := a.vantages(edges)
 	all := make([]hostStatus, len(a.inv.Hosts))
 	_ = eachIndex(a.hostList(), func(i int, h *host) error {
-		all[i] = hostStatus{Name: h.name, Reachable: webs[i] == nil, LBs: a.seatsOf(h.name, seats)}
+		all[i] = hostStatus{Name: h.name, Zone: a.inv.Hosts[i].Zone, Reachable: webs[i] == nil, LBs: a.seatsOf(h.name, seats)}
 		_ = both(
 			func() error { p.add(h.name, unless(webs[i], func() error { return all[i].ask(ctx, h) })); return nil },
 			func() error { p.add(h.name, all[i].probe(ctx, probe, h.name)); return nil },

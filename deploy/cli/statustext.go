@@ -70,7 +70,11 @@ func (st fleetStatus) runs() string {
 }
 
 func (st fleetStatus) rows() *ui.Table {
-	t := &ui.Table{Head: []string{"host", "release", "running", "healthy"}}
+	t, zones := &ui.Table{Head: []string{"host"}}, st.zoned()
+	if zones {
+		t.Head = append(t.Head, "zone")
+	}
+	t.Head = append(t.Head, "release", "running", "healthy")
 	for _, lb := range st.LBs {
 		t.Head = append(t.Head, lb.Name)
 	}
@@ -83,13 +87,21 @@ func (st fleetStatus) rows() *ui.Table {
 		if !h.Asked {
 			healthy = "?"
 		}
-		row := []string{h.Name, release, running, healthy}
+		row := []string{h.Name}
+		if zones {
+			row = append(row, h.Zone)
+		}
+		row = append(row, release, running, healthy)
 		for _, s := range h.LBs {
 			row = append(row, s.words())
 		}
 		t.Add(row...)
 	}
 	return t
+}
+
+func (st fleetStatus) zoned() bool {
+	return slices.ContainsFunc(st.Hosts, func(h hostStatus) bool { return h.Zone != "" })
 }
 
 func yesNo(b bool) string {

@@ -25,7 +25,7 @@ func (s *swapper) Swap(ctx context.Context, back, out []string, budget deploy.Bu
 			owned.Hosts[h] = s.keys[h]
 		}
 	}
-	return s.nginx.Swap(ctx, s.store.Act(s.epoch, owned), back, out, budget.MinServing)
+	return s.nginx.Swap(ctx, s.store.Act(s.epoch, owned), back, out, budget.MinServing, floors(budget)...)
 }
 
 // engine is the balancer as the engine takes it, always the same one.

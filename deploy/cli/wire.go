@@ -62,8 +62,9 @@ func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
 	sure := &sureMachine{Machine: m}
 	store := state.New(l.Name, s.inv.State.Dir, s.inv.App.Name, sure, opener{m}, l.Sudo)
 	sure.turns = state.New(l.Name, s.inv.State.Dir, s.inv.App.Name, m, opener{m}, l.Sudo).Turn
-	hosts, keys := map[string][]string{}, map[string][]state.Key{}
+	hosts, keys, elsewhere := map[string][]string{}, map[string][]state.Key{}, map[string]bool{}
 	for _, h := range s.inv.Hosts {
+		elsewhere[h.Name] = !l.Carries(h)
 		hosts[h.Name] = h.Backends
 		for _, up := range l.Upstreams {
 			for _, addr := range h.Backends {
@@ -72,19 +73,19 @@ func (s *session) wireBalancer(l inventory.LB, m *remote.Machine) {
 		}
 	}
 	s.stores = append(s.stores, store)
-	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, machine: sure, driver: s.driver(l, sure, hosts)})
+	s.lbs = append(s.lbs, &balancer{name: l.Name, store: store, keys: keys, machine: sure, driver: s.driver(l, sure, hosts, elsewhere)})
 }
 
 // driver speaks to the kind of balancer that the inventory names.
-func (s *session) driver(l inventory.LB, m lb.Runner, hosts map[string][]string) driver {
+func (s *session) driver(l inventory.LB, m lb.Runner, hosts map[string][]string, elsewhere map[string]bool) driver {
 	if l.Kind == "nginx" {
 		return lb.NewNginx(lb.NginxConfig{
-			Name: l.Name, Upstreams: l.Upstreams, Config: l.Config, Sudo: l.Sudo, Hosts: hosts,
+			Name: l.Name, Upstreams: l.Upstreams, Config: l.Config, Sudo: l.Sudo, Hosts: hosts, Elsewhere: elsewhere,
 			ReadyTimeout: s.inv.Rollout.LBReadyTimeout, Probe: probeOf(s.inv),
 		}, m)
 	}
 	return lb.NewHAProxy(lb.HAProxyConfig{
-		Name: l.Name, Upstreams: l.Upstreams, Socket: l.Socket, MasterSocket: l.MasterSocket, Sudo: l.Sudo, Hosts: hosts,
+		Name: l.Name, Upstreams: l.Upstreams, Socket: l.Socket, MasterSocket: l.MasterSocket, Sudo: l.Sudo, Hosts: hosts, Elsewhere: elsewhere,
 		ReadyTimeout:   s.inv.Rollout.LBReadyTimeout,
 		GracefulReload: s.inv.Reload.Method == "signal",
 	}, m)
@@ -118,7 +119,10 @@ func (s *session) wireHost(h inventory.Host, m *remote.Machine) {
 		s.checker.from[h.Name] = []health.Vantage{own}
 		return
 	}
-	for _, e := range s.edges {
+	for i, e := range s.edges {
+		if !s.inv.LBs[i].Carries(h) {
+			continue
+		}
 		s.checker.from[h.Name] = append(s.checker.from[h.Name], health.Vantage{Name: e.Name(), Dialer: e, Addr: s.healthAddr(h)})
 	}
 }

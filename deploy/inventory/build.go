@@ -148,6 +148,7 @@ func (b *builder) rollout() Rollout {
 		ProgressDeadline: s.dur("progress_deadline", 15*time.Minute, time.Millisecond),
 	}
 	r.Judge = b.judge()
+	r.ZoneBake = s.dur("zone_bake", 30*time.Second, 0)
 	return r
 }
 

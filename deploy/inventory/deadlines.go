@@ -42,6 +42,11 @@ func (inv *Inventory) late() []lateness {
 			fmt.Sprintf("%s must be more than %s: two host_deadlines", brief(r.ProgressDeadline), brief(twice)),
 			longer("rollout.progress_deadline", twice)})
 	}
+	if sum := r.ZoneBake + r.HostDeadline; len(inv.Zones()) > 1 && r.ProgressDeadline <= sum {
+		list = append(list, lateness{"rollout.progress_deadline",
+			fmt.Sprintf("%s must be more than %s: zone_bake %s + host_deadline", brief(r.ProgressDeadline), brief(sum), brief(r.ZoneBake)),
+			longer("rollout.progress_deadline", sum)})
+	}
 	return list
 }
 

@@ -72,7 +72,7 @@ func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
 	want := strings.TrimSpace(`
 example:68:1: health.command: a health command is not yet supported (leave it out; kind is "http" or "tcp")
 example:103:1: lb[0].config: is nginx's: this balancer is HAProxy (leave it out)
-example:123:1: host[1].zone: a zone is not yet supported (leave it out; labels may hold it)`)
+example:118:3: host[0].zone: missing: other hosts have one (give every host its zone, or none)`)
 	if err == nil || !sameButLines(err.Error(), want) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}

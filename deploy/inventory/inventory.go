@@ -83,7 +83,8 @@ type Rollout struct {
 	Parallel         Amount
 	Canary           Amount
 	Bake             time.Duration
-	MinServing       Amount // zero: max(1, serving at the start − parallel)
+	ZoneBake         time.Duration // the first zone is watched that long before the next is begun
+	MinServing       Amount        // zero: max(1, serving at the start − parallel)
 	MaxFailures      Amount
 	OnFailure        string // rollback, pause, continue
 	DrainTimeout     time.Duration
@@ -157,6 +158,7 @@ type LB struct {
 	Socket       string // path, or tcp://host:port
 	MasterSocket string // "" when there is none
 	Config       string // nginx: where parsing starts
+	Zone         string // whose hosts alone it carries; "": it may carry all
 }
 
 // A Host runs the app.
@@ -166,7 +168,7 @@ type Host struct {
 	Ports      []int
 	HealthPort int
 	Backends   []string // address:port as the balancers know it, IPv6 in brackets
-	Zone       string
+	Zone       string   // all hosts have one, or none has
 	Labels     []string
 	ReloadSudo bool // start, stop and signals through sudo -n
 	// CommandSudo: so are reload.command and reload.check.

@@ -27,6 +27,7 @@ func (b *builder) machines() {
 	}
 	b.unlikeLBs()
 	b.unlikeHosts()
+	b.zones()
 }
 
 func (b *builder) several(key, what string) []section {
@@ -76,6 +77,7 @@ func (b *builder) lb(s section) LB {
 	l.Socket = s.str("socket", "/run/haproxy/admin.sock", socket)
 	l.MasterSocket = s.str("master_socket", "", socket)
 	l.Config = s.str("config", "/etc/nginx/nginx.conf", remotePath)
+	l.Zone = s.str("zone", "", label)
 	switch {
 	case l.Kind == "nginx":
 		l = b.notHAProxy(s, l)

@@ -18,6 +18,7 @@ var Cases = []Case{
 	{"a host that does not serve may be claimed at the floor", 2, claimOfDead},
 	{"claim is refused for a host that is out", 2, claimOfOut},
 	{"drain is refused at the floor where it acts", 2, drainAtFloor},
+	{"a floor of some hosts only is kept, too", 3, floorAmong},
 	{"drain is safe to repeat", 2, drainTwice},
 	{"a host goes out and comes back with no request failed", 3, roundTrip},
 	{"empty waits for requests in flight", 2, emptyWaits},
@@ -52,6 +53,20 @@ func claimAtFloor(t *testing.T, r *Rig) {
 	wantSeat(t, r, "web1", lb.StateReady, true)
 	must(t, r.Driver.Claim(ctx, r.Act, "web1", 1))
 	wantSeat(t, r, "web1", lb.StateReady, true)
+}
+
+func floorAmong(t *testing.T, r *Rig) {
+	ctx := Within(t, 10*time.Second)
+	of := func(min int, hosts ...string) lb.Floor { return lb.Floor{Min: min, Hosts: hosts} }
+	refused(t, r.Driver.Claim(ctx, r.Act, "web1", 1, of(1, "web1")), lb.ReasonFloor)
+	refused(t, r.Driver.Claim(ctx, r.Act, "web1", 1, of(0, "web1"), of(2, "web1", "web3")), lb.ReasonFloor)
+	refused(t, r.Driver.Claim(ctx, r.Act, "web1", 3, of(1, "web1", "web2")), lb.ReasonFloor)
+	must(t, r.Driver.Claim(ctx, r.Act, "web1", 1, of(1, "web1", "web2")))
+	refused(t, r.Driver.Drain(ctx, r.Act, "web1", 1, of(1, "web1")), lb.ReasonFloor)
+	must(t, r.Driver.Drain(ctx, r.Act, "web1", 1, of(1, "web1", "web2")))
+	out(t, r, "web1")
+	refused(t, r.Driver.Drain(ctx, r.Act, "web2", 1, of(1, "web1", "web2")), lb.ReasonFloor)
+	must(t, r.Driver.Claim(ctx, r.Act, "web3", 1, of(1, "web1", "web2")))
 }
 
 func claimAfterDeath(t *testing.T, r *Rig) {

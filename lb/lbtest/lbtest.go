@@ -16,8 +16,8 @@ import (
 type Driver interface {
 	Check(ctx context.Context) error
 	Seats(ctx context.Context) (map[string]lb.Seat, error)
-	Claim(ctx context.Context, act lb.Runner, host string, minServing int) error
-	Drain(ctx context.Context, act lb.Runner, host string, minServing int) error
+	Claim(ctx context.Context, act lb.Runner, host string, minServing int, also ...lb.Floor) error
+	Drain(ctx context.Context, act lb.Runner, host string, minServing int, also ...lb.Floor) error
 	Empty(ctx context.Context, act lb.Runner, host string, say func(string)) error
 	Hold(ctx context.Context, act lb.Runner, host string) (again bool, err error)
 	Ready(ctx context.Context, act lb.Runner, host string, say func(string)) error

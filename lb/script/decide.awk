@@ -1,5 +1,6 @@
 # Decides on a fresh state whether an act may be done, and on which servers.
-# FD_CFG: "up POOL", "addr HOST IP PORT". FD_ACT: "act MODE HOST", "min N",
+# FD_CFG: "up POOL", "addr HOST IP PORT". FD_ACT: "act MODE HOST", "min N", "also N"
+# (a floor of the hosts that follow), "among HOST",
 # "pid PID START", "agent" (an agent is allowed), "fresh PAIR" (ask for a new
 # check), "busy" (maint cuts no request),
 # "expect PAIR BITS WANT". MODE: claim, drain, to, verify.
@@ -20,6 +21,8 @@ BEGIN {
 		split(l[i], w, " ")
 		if (w[1] == "act") { mode = w[2]; me = w[3] }
 		if (w[1] == "min") min = w[2] + 0
+		if (w[1] == "also") least[++floors] = w[2] + 0
+		if (w[1] == "among") among[floors, w[2]] = 1
 		if (w[1] == "pid") { pid = w[2]; start = w[3] }
 		if (w[1] == "agent") agentok = 1
 		if (w[1] == "busy") busyok = 1
@@ -65,7 +68,7 @@ END {
 	}
 	if (!minen) fail("absent")
 	if (pid != "" && (pid != nowpid || start != nowstart)) fail("restarted " nowpid " " nowstart)
-	for (o in seats) if (!lame[o]) serving++
+	for (o in seats) if (!lame[o]) { serving++; for (i = 1; i <= floors; i++) if ((i, o) in among) stay[i]++ }
 	was = (seats[me] && !lame[me]) ? 1 : 0
 	if (mode == "claim" || mode == "drain") {
 		if (agentat != "") fail("agent " agentat)
@@ -81,6 +84,7 @@ END {
 		# A host that serves nowhere, or not everywhere, may be repaired; but the last
 		# server of a pool never goes while a floor is set.
 		if (was && serving - 1 < min) fail("floor " serving - 1 " " min)
+		for (i = 1; i <= floors; i++) if (was && ((i, me) in among) && stay[i] - 1 < least[i]) fail("floor " stay[i] - 1 " " least[i])
 		for (i = 1; i <= minen; i++) {
 			k = mine[i]
 			if (bck[k] || !serves(k) || min < 1) continue

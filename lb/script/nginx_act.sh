@@ -1,6 +1,6 @@
 # Checks, edits, reloads and proves as one. Wants FD_SUMS (`sum SHA256  PATH` of every
 # file as looked at, sorted), FD_WAS and FD_LIVE (master and workers, as looked at),
-# FD_SEATS and FD_MIN (for fd_floor), FD_OK (what a good probe says, a regular
+# FD_SEATS, FD_MIN and FD_ALSO (for fd_floor), FD_OK (what a good probe says, a regular
 # expression), FD_LOG, FD_PUTS ("N BEFORE AFTER PATH" of every file to change, made by
 # fd_make_N from $fd_src), FD_RELOAD.
 
@@ -14,12 +14,15 @@ fd_same() {
 	[ "$fd_now" = "$FD_SUMS" ] || fd_refuse moved $(printf '%s\n%s\n' "$FD_SUMS" "$fd_now" | sort | uniq -u | sed 's/^sum [0-9a-f]*  //' | sort -u | head -n 3)
 }
 
-# fd_floor refuses when fewer hosts than FD_MIN would serve after the act, and it is
+# fd_floor refuses when fewer hosts than FD_MIN would serve after the act, or than another
+# floor says (FD_ALSO: `also MIN`, then `among HOST` for each that it is of), and it is
 # the act that takes them away; or when a pool would lose its last server. FD_SEATS:
 # `seat POOL HOST BEFORE AFTER ADDR`, a line of a pool each.
 fd_floor() {
 	fd_prober
-	fd_no=$({ fd_probe; printf '%s\n' "$FD_SEATS"; } | awk -v ok="$FD_OK" -v min="$FD_MIN" '
+	fd_no=$({ fd_probe; printf '%s\n' "$FD_ALSO" "$FD_SEATS"; } | awk -v ok="$FD_OK" -v min="$FD_MIN" '
+		$1 == "also" { least[++floors] = $2; next }
+		$1 == "among" { among[floors, $2]; next }
 		$1 == "probe" { good[$2] = $3 ~ ok; next }
 		$1 != "seat" { next }
 		{ hosts[$3]; pools[$2]; b = $4 && good[$6]; a = $5 && good[$6]
@@ -28,7 +31,11 @@ fd_floor() {
 		if (b && !a) loses[$2] = 1
 		if (a) left[$2]++ }
 		END {
-			for (h in hosts) { before += !lameb[h]; after += !lamea[h] }
+			for (h in hosts) {
+				before += !lameb[h]; after += !lamea[h]
+				for (i = 1; i <= floors; i++) if ((i, h) in among) { was[i] += !lameb[h]; is[i] += !lamea[h] }
+			}
+			for (i = 1; i <= floors; i++) if (is[i] < least[i] && is[i] < was[i]) { print "floor", is[i] + 0, least[i]; exit }
 			if (after < min && after < before) { print "floor", after + 0, min; exit }
 			if (min > 0) for (p in pools) if (loses[p] && left[p] + 0 < 1) { print "floor", 0, min, p; exit }
 		}')
