@@ -11,15 +11,36 @@ import (
 )
 
 // resultLines is the result for a person: one sentence, then every host that is
-// out or has something to say.
-func resultLines(app string, r deploy.Result) []string {
+// out or has something to say; of a crowd the first ones, the worst first, and where all
+// of them are.
+func resultLines(app string, r deploy.Result, few bool) []string {
 	lines := []string{string(r.Outcome) + ": " + lastLine(app, r)}
-	for _, name := range slices.Sorted(maps.Keys(r.Hosts)) {
-		if h := r.Hosts[name]; h.Reason != "" || out(h.Phase) {
+	names := slices.Sorted(maps.Keys(r.Hosts))
+	if few {
+		names = worstFirst(r)
+	}
+	said := 0
+	for _, name := range names {
+		h := r.Hosts[name]
+		if h.Reason == "" && !out(h.Phase) {
+			continue
+		}
+		if said++; !few || said <= mostNamed {
 			lines = append(lines, hostLine(name, h))
 		}
 	}
+	if few && said > mostNamed {
+		lines = append(lines, fmt.Sprintf("  and %s more: flipdeploy %s", thousands(said-mostNamed), allOf(r)))
+	}
 	return lines
+}
+
+// allOf is the command that lists all hosts.
+func allOf(r deploy.Result) string {
+	if r.Rollout == "" {
+		return "status -v"
+	}
+	return "show " + r.Rollout
 }
 
 func hostLine(name string, h deploy.HostResult) string {
@@ -113,6 +134,9 @@ func outNow(r deploy.Result) string {
 	}
 	if names == nil {
 		return "none is out"
+	}
+	if more := len(names) - mostNamed; more > 0 {
+		return fmt.Sprintf("out: %s and %s more", strings.Join(names[:mostNamed], ", "), thousands(more))
 	}
 	return "out: " + strings.Join(names, ", ")
 }

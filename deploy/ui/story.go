@@ -29,6 +29,7 @@ type story struct {
 	began     time.Time // of the first
 	errors    int       // told
 	serving   *int      // hosts, as the balancers had it last; nil: not told
+	crowd     *crowd    // nil: every host is told
 }
 
 // A standing is what is known of one host.
@@ -74,7 +75,14 @@ func (s *story) host(e deploy.Event) []string {
 		level = chatter
 	}
 	st.phase, st.key, st.words = e.Phase, key, detail(e)
+	began := st.began
 	took := st.took(e)
+	if s.crowd != nil {
+		if level == chatter || lookOf(e.Phase) == ill || e.Phase == deploy.Drained {
+			return nil
+		}
+		return s.entered(e, lasted(e, began))
+	}
 	return s.row(level, e.Host, string(e.Phase), lookOf(e.Phase), detail(e), took)
 }
 
@@ -96,6 +104,14 @@ func (st *standing) took(e deploy.Event) string {
 		return duration(e.Time.Sub(began))
 	}
 	return elapsed(e)
+}
+
+// lasted is how long the host was out, or was staged.
+func lasted(e deploy.Event, began time.Time) time.Duration {
+	if e.ElapsedMS == 0 && !began.IsZero() && e.Time.After(began) {
+		return e.Time.Sub(began)
+	}
+	return time.Duration(e.ElapsedMS) * time.Millisecond
 }
 
 // balancer tells what a balancer did; with a host it is what that host waits for.
@@ -133,6 +149,9 @@ func (s *story) trouble(e deploy.Event, l look) []string {
 	if e.Hint != "" {
 		lines = append(lines, indent+"hint: "+e.Hint)
 	}
+	if s.crowd != nil {
+		return s.bounded(e.Kind, lines)
+	}
 	return lines
 }
 
@@ -165,8 +184,11 @@ func (s *story) heartbeat(sent, total int64) []string {
 	if len(s.hosts) == 0 && total == 0 { // nothing has begun
 		s.moved, s.spoke = now, now
 	}
-	if now.Sub(s.spoke) < quietFor || s.threshold > news {
+	if now.Sub(s.spoke) < s.crowd.patience() || s.threshold > news {
 		return nil
+	}
+	if s.crowd != nil {
+		s.crowd.quiet++
 	}
 	return s.row(news, "", "waiting", moving, s.waiting(sent, total), duration(now.Sub(s.moved)))
 }
@@ -180,6 +202,9 @@ func (s *story) waiting(sent, total int64) string {
 
 // underWay is `web2 draining (edge1: 12 sessions), web3 verifying`.
 func (s *story) underWay() string {
+	if s.crowd != nil {
+		return s.crowdUnderWay()
+	}
 	var all []string
 	for _, name := range s.order {
 		st := s.hosts[name]

@@ -160,9 +160,14 @@ func (u *UI) show(what any) {
 	case fleet:
 		u.fleet = what
 		u.story.align(what.names)
+		u.story.crowd = crowdOf(u.o, len(what.names))
 	case deploy.Event:
 		what = u.story.number(cleanEvent(what))
-		u.screen.print(u.folder.fold(what, append(u.story.tell(what), u.o.CI.annotate(what)...)))
+		lines := u.story.tell(what)
+		if len(lines) > 0 || u.story.crowd == nil {
+			lines = append(lines, u.o.CI.annotate(what)...)
+		}
+		u.screen.print(u.folder.fold(what, lines))
 		if u.o.JSON {
 			writeJSON(u.o.Out, what)
 		}
@@ -178,7 +183,7 @@ func (u *UI) result(r deploy.Result) {
 	if u.o.JSON {
 		writeJSON(u.o.Out, r)
 	} else {
-		writeLines(u.o.Out, resultLines(u.fleet.app, r))
+		writeLines(u.o.Out, resultLines(u.fleet.app, r, u.story.crowd != nil))
 	}
 	if r.Error != "" {
 		writeLines(u.o.Err, fault{text: r.Error, code: r.Code, hint: r.Hint}.lines())

@@ -63,6 +63,9 @@ func (s *story) tell(e deploy.Event) []string {
 	case deploy.KindLock:
 		return s.row(news, or(e.Host, e.LB), "lock", notable, e.Detail, elapsed(e))
 	case deploy.KindHook:
+		if s.crowd != nil && e.Host != "" {
+			return nil
+		}
 		return s.row(news, e.Host, "hook", notable, e.Detail, elapsed(e))
 	case deploy.KindWarning:
 		return s.trouble(e, notable)
