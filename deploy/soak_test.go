@@ -57,7 +57,7 @@ func (k *soaking) live() {
 		return
 	}
 	k.as(s.all[0], func(ctx, stop context.Context) (Result, error) {
-		r.Emit, r.Paused = k.event, k.paused
+		s.all[0].emit, r.Paused = k.event, k.paused
 		return r.Run(ctx, stop), nil
 	})
 	for range 6 {
@@ -118,7 +118,6 @@ func (k *soaking) rested(d *deployer, took time.Duration) {
 }
 
 func (k *soaking) event(e Event) {
-	k.d.heard(e)
 	k.s.mu.Lock() // of two deployers, one of whom is dying
 	defer k.s.mu.Unlock()
 	if e.Kind == KindHost {
