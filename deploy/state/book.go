@@ -10,20 +10,25 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy"
 )
 
-// A Book is the journal on several balancers. It satisfies deploy.Journal.
+// A Book is the journal on several balancers, or in a store beside them. It satisfies
+// deploy.Journal.
 type Book struct {
-	stores []*Store
+	stores []Shelf
 	epoch  int64
 
 	mu     sync.Mutex
-	behind map[*Store][]entryLine // what a balancer that did not answer has missed
+	behind map[Shelf][]entryLine // what a balancer that did not answer has missed
 }
 
 type entryLine struct{ rollout, line string }
 
 // NewBook writes with epoch; a Book that only reads may have 0.
-func NewBook(stores []*Store, epoch int64) *Book {
-	return &Book{stores: stores, epoch: epoch, behind: map[*Store][]entryLine{}}
+func NewBook[S Shelf](stores []S, epoch int64) *Book {
+	b := &Book{epoch: epoch, behind: map[Shelf][]entryLine{}}
+	for _, s := range stores {
+		b.stores = append(b.stores, s)
+	}
+	return b
 }
 
 var _ deploy.Journal = (*Book)(nil)
@@ -74,14 +79,14 @@ func (b *Book) write(ctx context.Context, l entryLine) []error {
 }
 
 // writeDue writes what is due in one script for each rollout; mostly there is one.
-func writeDue(ctx context.Context, s *Store, epoch int64, due []entryLine) error {
+func writeDue(ctx context.Context, s Shelf, epoch int64, due []entryLine) error {
 	for len(due) > 0 {
 		n, lines := 0, []string{}
 		for n < len(due) && due[n].rollout == due[0].rollout {
 			lines = append(lines, due[n].line)
 			n++
 		}
-		if err := s.appendLines(ctx, epoch, due[0].rollout, lines); err != nil {
+		if err := s.Write(ctx, epoch, due[0].rollout, lines); err != nil {
 			return err
 		}
 		due = due[n:]
@@ -115,7 +120,7 @@ func (b *Book) Behind() []string {
 	var names []string
 	for _, s := range b.stores {
 		if len(b.behind[s]) > 0 {
-			names = append(names, s.name)
+			names = append(names, s.Name())
 		}
 	}
 	return names

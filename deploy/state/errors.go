@@ -145,6 +145,10 @@ func (s *Store) refused(doing string, words []string, us claimant) error {
 	switch words[0] {
 	case "fenced":
 		return &FencedError{Balancer: s.name, Ours: us.epoch, Fence: clean(words[1])}
+	case "moved":
+		return s.moved(strings.Join(words[1:], " "))
+	case "stays":
+		return s.moved("")
 	case "turned":
 		return s.fault(doing, "the run went on without this call, and it did nothing", codeGivenUp, hintStatus)
 	case "mark":

@@ -27,11 +27,18 @@ func (s *Store) Turn(ctx context.Context, epoch, turn int64) error {
 	return err
 }
 
+// RaiseTo has the fence stand at epoch here; one that stands there already, or higher, is a
+// *FencedError.
+func (s *Store) RaiseTo(ctx context.Context, epoch int64) error {
+	_, err := s.ask(ctx, "raise the fence", "raise", claimant{epoch: epoch}, epoch)
+	return err
+}
+
 // Raise returns the new epoch once every store is fenced with it: from then on no
 // script of an older run does anything on any of them. floor is what the fences
 // of the hosts say. On an error some may be fenced already; older runs are shut
 // out there, and Raise may be called again. The caller holds the lease.
-func Raise(ctx context.Context, stores []*Store, floor ...int64) (int64, error) {
+func Raise[F Fenced](ctx context.Context, stores []F, floor ...int64) (int64, error) {
 	epoch := int64(0)
 	for _, f := range floor {
 		epoch = max(epoch, f)
@@ -45,7 +52,7 @@ func Raise(ctx context.Context, stores []*Store, floor ...int64) (int64, error) 
 	}
 	epoch++
 	for _, s := range stores {
-		if _, err := s.ask(ctx, "raise the fence", "raise", claimant{epoch: epoch}, epoch); err != nil {
+		if err := s.RaiseTo(ctx, epoch); err != nil {
 			return 0, err
 		}
 	}

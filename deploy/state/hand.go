@@ -24,10 +24,10 @@ func (s *Store) Sight(ctx context.Context) (Sight, error) {
 		what, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch what {
 		case "holder":
-			h := readHolder(rest)
+			h := ReadHolder(rest)
 			saw.Holder = &h
 		case "freeze":
-			saw.Freeze = frozen(rest)
+			saw.Freeze = ReadFreeze(rest)
 		case "pause":
 			saw.Pausing = true
 		}
@@ -35,12 +35,15 @@ func (s *Store) Sight(ctx context.Context) (Sight, error) {
 	return saw, err
 }
 
-// frozen is a freeze that remembers how it stands in its file.
-func frozen(line string) *Freeze {
+// ReadFreeze is the freeze of a line, and remembers how it stands there.
+func ReadFreeze(line string) *Freeze {
 	f := readFreeze(line)
 	f.line = line
 	return &f
 }
+
+// Line is the freeze as ReadFreeze was given it, "" for one that is not kept yet.
+func (f Freeze) Line() string { return f.line }
 
 // Freeze keeps every rollout of the app off this balancer until Unfreeze. A freeze
 // that is there already is kept and returned; nil says that f is the one.
@@ -49,7 +52,7 @@ func (s *Store) Freeze(ctx context.Context, f Freeze) (*Freeze, error) {
 	if err != nil || out == "" {
 		return nil, err
 	}
-	return frozen(strings.TrimSuffix(strings.TrimPrefix(out, "freeze "), "\n")), nil
+	return ReadFreeze(strings.TrimSuffix(strings.TrimPrefix(out, "freeze "), "\n")), nil
 }
 
 // Unfreeze removes f, as Sight or Freeze returned it. A freeze that another wrote
@@ -59,7 +62,7 @@ func (s *Store) Unfreeze(ctx context.Context, f Freeze) error {
 	if err != nil || out == "" {
 		return err
 	}
-	now := frozen(strings.TrimSuffix(strings.TrimPrefix(out, "freeze "), "\n"))
+	now := ReadFreeze(strings.TrimSuffix(strings.TrimPrefix(out, "freeze "), "\n"))
 	return &FrozenError{App: s.app, Balancer: s.name, Freeze: *now}
 }
 
@@ -75,7 +78,7 @@ func (s *Store) Pause(ctx context.Context, who string, now time.Time) (*Holder, 
 	if err != nil || out == "" {
 		return nil, err
 	}
-	h := readHolder(strings.TrimSuffix(strings.TrimPrefix(out, "holder "), "\n"))
+	h := ReadHolder(strings.TrimSuffix(strings.TrimPrefix(out, "holder "), "\n"))
 	return &h, nil
 }
 

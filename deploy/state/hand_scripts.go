@@ -18,14 +18,14 @@ fd_show() { printf '%s ' "$1"; head -c 4000 "$fd_app/$1" 2>/dev/null | head -n 1
 {{end}}
 
 {{- define "sight"}}{{template "begin" .}}{{template "hand"}}
-fd_say data
+{{template "here" .}}fd_say data
 if fd_held; then fd_show holder; fi
 [ ! -e "$fd_app/freeze" ] || fd_show freeze
 [ ! -e "$fd_app/pause" ] || fd_show pause
 {{template "end" .}}{{end}}
 
 {{- define "freeze"}}{{template "begin" .}}{{template "files" .}}{{template "hand"}}{{template "lock" .}}
-if [ -e "$fd_app/freeze" ]; then
+{{template "here" .}}if [ -e "$fd_app/freeze" ]; then
 	fd_say data
 	fd_show freeze
 	exit 0
@@ -35,7 +35,7 @@ fd_say data
 {{template "end" .}}{{end}}
 
 {{- define "unfreeze"}}{{template "begin" .}}{{template "hand"}}{{template "lock" .}}
-if [ -e "$fd_app/freeze" ]; then
+{{template "here" .}}if [ -e "$fd_app/freeze" ]; then
 	if [ "$(head -c 4000 "$fd_app/freeze" | head -n 1)" != {{q .Data}} ]; then
 		fd_say data
 		fd_show freeze
@@ -49,7 +49,7 @@ fd_say data
 {{- /* A holder that has not said yet who it is has not removed the pause of a run
 before it either. */ -}}
 {{- define "pause"}}{{template "begin" .}}{{template "files" .}}{{template "hand"}}
-if ! [ -e "$fd_app/holder" ] || ! fd_held; then
+{{template "here" .}}if ! [ -e "$fd_app/holder" ] || ! fd_held; then
 	fd_say data
 	exit 0
 fi

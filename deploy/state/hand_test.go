@@ -29,7 +29,7 @@ func TestSightTellsWhoHoldsTheLeaseAndTakesNothing(t *testing.T) {
 			t.Errorf("saw %+v", saw)
 		}
 		l.Release()
-		write(t, filepath.Join(s.dir, "shop", "holder"), ana.line()) // a run that was killed leaves it
+		write(t, filepath.Join(s.dir, "shop", "holder"), ana.Line()) // a run that was killed leaves it
 		equal(t, sight(t, s), Sight{})
 	})
 }

@@ -26,8 +26,8 @@ type hold struct {
 
 const openWait = 20 * time.Second
 
-// take returns the lock on one balancer, just got.
-func (s *Store) take(ctx context.Context, h Holder, t Terms) (*hold, error) {
+// Take returns the lock on one balancer, just got.
+func (s *Store) Take(ctx context.Context, h Holder, t Terms) (Hold, error) {
 	if s.bad != nil {
 		return nil, s.fault("lock", s.bad.Error(), "FD-STATE-NAME", hintName)
 	}
@@ -35,7 +35,7 @@ func (s *Store) take(ctx context.Context, h Holder, t Terms) (*hold, error) {
 		Holder   string
 		Silence  int
 		Override bool
-	}{h.line(), int(math.Ceil(t.Silence.Seconds())), t.OverrideFreeze})
+	}{h.Line(), int(math.Ceil(t.Silence.Seconds())), t.OverrideFreeze})
 	// The shell must not end with ctx once it holds, but must while it does not.
 	open, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, cancel)
@@ -48,7 +48,7 @@ func (s *Store) take(ctx context.Context, h Holder, t Terms) (*hold, error) {
 	g := &hold{store: s, shell: shell, lines: make(chan string), end: make(chan struct{}), notes: make(chan string, 1), close: cancel}
 	g.wg.Go(g.listen)
 	if err := g.answer(open, p.Token); err != nil {
-		g.hangUp()
+		g.HangUp()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -95,18 +95,20 @@ func (s *Store) got(words string) error {
 	case "held":
 		return nil
 	case "holder":
-		return &HeldError{App: s.app, Balancer: s.name, Holder: readHolder(rest)}
+		return &HeldError{App: s.app, Balancer: s.name, Holder: ReadHolder(rest)}
+	case "store":
+		return s.moved(rest)
 	case "freeze":
 		return &FrozenError{App: s.app, Balancer: s.name, Freeze: readFreeze(rest)}
 	}
 	return s.fault("lock", s.dir+"/"+s.app+"/lease cannot be opened", "FD-STATE-DIR", "run \"flipdeploy doctor\"")
 }
 
-// beat keeps the lock and returns when it is lost, which it tells, or left. What
+// Beat keeps the lock and returns when it is lost, which it tells, or left. What
 // counts is when the last answered beat was *sent*: the machine keeps the lock at
 // least for the silence from then on. A watchdog of its own ends the work even
 // while a write to a dead connection blocks.
-func (g *hold) beat(t Terms, lost context.CancelCauseFunc, paused func()) {
+func (g *hold) Beat(t Terms, lost context.CancelCauseFunc, paused func()) {
 	lose := func(why string) { lost(&LostError{Balancer: g.store.name, Why: why}) }
 	silent := func() { lose(fmt.Sprintf("no answer for %s", t.Limit)) }
 	watchdog := time.AfterFunc(t.Limit, silent)
@@ -129,7 +131,7 @@ func (g *hold) beat(t Terms, lost context.CancelCauseFunc, paused func()) {
 				paused()
 			}
 		}
-		if late(sent, t.Limit) {
+		if Late(sent, t.Limit) {
 			silent() // this machine slept meanwhile: timers did too
 			return
 		}
@@ -151,8 +153,8 @@ func (g *hold) say(line string) error {
 	return err
 }
 
-// late asks the wall clock too: the other one stands still while a laptop sleeps.
-func late(since time.Time, limit time.Duration) bool {
+// Late asks the wall clock too: the other one stands still while a laptop sleeps.
+func Late(since time.Time, limit time.Duration) bool {
 	return time.Since(since) > limit || time.Now().Round(0).Sub(since.Round(0)) > limit
 }
 
@@ -176,9 +178,9 @@ func (g *hold) next(every time.Duration) (string, bool) {
 	}
 }
 
-// note leaves a line for the next beat, in place of one not sent yet.
-func (g *hold) note(line string) {
-	for {
+// Note leaves a line for the next beat, in place of one not sent yet.
+func (g *hold) Note(h Holder) {
+	for line := h.Line(); ; {
 		select {
 		case g.notes <- line:
 			return
@@ -202,8 +204,8 @@ func (g *hold) left() bool {
 
 const leaveWait = 2 * time.Second
 
-// leave asks the shell to end, and ends the session once it did or did not answer.
-func (g *hold) leave() {
+// Leave asks the shell to end, and ends the session once it did or did not answer.
+func (g *hold) Leave() {
 	g.once.Do(func() { close(g.end) })
 	ended := make(chan struct{})
 	var asked sync.WaitGroup
@@ -219,12 +221,12 @@ func (g *hold) leave() {
 	case <-ended:
 	case <-timer.C:
 	}
-	g.hangUp()
+	g.HangUp()
 	asked.Wait()
 }
 
-// hangUp ends the session and everything of ours that listens to it.
-func (g *hold) hangUp() {
+// HangUp ends the session and everything of ours that listens to it.
+func (g *hold) HangUp() {
 	g.once.Do(func() { close(g.end) })
 	_ = g.shell.Close() // it has ended, or we could do nothing about it
 	g.close()

@@ -60,7 +60,8 @@ func (h Holder) String() string {
 	return strings.Join(parts, ", ")
 }
 
-func (h Holder) line() string {
+// Line is the holder as it is kept, one line of JSON.
+func (h Holder) Line() string {
 	b, err := json.Marshal(h)
 	if err != nil {
 		panic(err) // only a year beyond 9999 does that
@@ -68,9 +69,9 @@ func (h Holder) line() string {
 	return string(b)
 }
 
-// readHolder reads what a holder wrote; a holder that has not written yet is
+// ReadHolder reads what a holder wrote; a holder that has not written yet is
 // "another run".
-func readHolder(line string) Holder {
+func ReadHolder(line string) Holder {
 	var h Holder
 	if json.Unmarshal([]byte(line), &h) != nil || h.User == "" {
 		return Holder{User: "another run"}

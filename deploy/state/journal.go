@@ -43,10 +43,11 @@ func (s *Store) Append(ctx context.Context, epoch int64, records ...deploy.Recor
 		}
 		lines = append(lines, line)
 	}
-	return s.appendLines(ctx, epoch, records[0].Rollout, lines)
+	return s.Write(ctx, epoch, records[0].Rollout, lines)
 }
 
-func (s *Store) appendLines(ctx context.Context, epoch int64, rollout string, lines []string) error {
+// Write appends lines to the journal of a rollout, as Append does.
+func (s *Store) Write(ctx context.Context, epoch int64, rollout string, lines []string) error {
 	_, err := s.ask(ctx, "journal", "append", claimant{epoch: epoch}, struct {
 		Epoch int64
 		File  string
@@ -68,13 +69,13 @@ func (s *Store) Journals(ctx context.Context) ([]Journal, error) {
 			break
 		}
 	}
-	return parse(all), nil
+	return ReadJournals(all), nil
 }
 
-// parse reads a stream of journals, each behind a line that names its file. A
+// ReadJournals reads a stream of journals, each behind a line that names its file. A
 // line that is no record is left out: it was torn when a machine died, and its
 // record never acknowledged.
-func parse(stream []byte) []Journal {
+func ReadJournals(stream []byte) []Journal {
 	var all []Journal
 	for line := range bytes.Lines(stream) {
 		line = bytes.TrimSpace(line)

@@ -266,7 +266,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, torn []byte) {
 		stream := append([]byte("\n{\"file\":\"r1.jsonl\"}\n"), torn...)
 		stream = append(stream, "\n{\"file\":\"last.jsonl\"}\n{\"rollout\":\"last\",\"epoch\":9,\"kind\":\"end\"}\n"...)
-		all, found := parse(stream), false
+		all, found := ReadJournals(stream), false
 		for _, j := range all {
 			equal(t, len(j.Records), len(j.Lines))
 			for _, r := range j.Records {

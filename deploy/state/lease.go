@@ -33,7 +33,7 @@ func (t Terms) filled() Terms {
 // A Lease is the lock of one app on all its balancers.
 type Lease struct {
 	holder Holder
-	holds  []*hold
+	holds  []Hold
 	cancel context.CancelCauseFunc
 	paused chan struct{}
 	once   sync.Once
@@ -41,20 +41,20 @@ type Lease struct {
 	lost   context.Context // ends with the lock only, not with the caller's context
 	partly func(*LostError)
 	mu     sync.Mutex
-	gone   map[*hold]bool // where it is lost
+	gone   map[Hold]bool // where it is lost
 }
 
 // Acquire returns the lock of the app on every store, and a context that ends
 // with it: context.Cause is then a *LostError. A *HeldError or *FrozenError says
 // who else has it; nothing is held then. The lock outlives ctx, so that work may
 // be brought to an end under it: the caller always calls Release.
-func Acquire(ctx context.Context, stores []*Store, h Holder) (context.Context, *Lease, error) {
+func Acquire[L Locker](ctx context.Context, stores []L, h Holder) (context.Context, *Lease, error) {
 	return AcquireWait(ctx, stores, h, Terms{})
 }
 
 // AcquireWait is Acquire on terms: while another holds the lock it tries again
 // until t.Wait has passed, holding nothing meanwhile. A freeze is not waited for.
-func AcquireWait(ctx context.Context, stores []*Store, h Holder, t Terms) (context.Context, *Lease, error) {
+func AcquireWait[L Locker](ctx context.Context, stores []L, h Holder, t Terms) (context.Context, *Lease, error) {
 	t = t.filled()
 	deadline := time.Now().Add(t.Wait)
 	for {
@@ -88,14 +88,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // takeAll takes the lock on every store in the order of their names, so that two
 // runs never hold half each, or on none.
-func takeAll(ctx context.Context, stores []*Store, h Holder, t Terms) ([]*hold, error) {
-	sorted := slices.SortedFunc(slices.Values(stores), func(a, b *Store) int { return cmp.Compare(a.name, b.name) })
-	var holds []*hold
+func takeAll[L Locker](ctx context.Context, stores []L, h Holder, t Terms) ([]Hold, error) {
+	sorted := slices.SortedFunc(slices.Values(stores), func(a, b L) int { return cmp.Compare(a.Name(), b.Name()) })
+	var holds []Hold
 	for _, s := range sorted {
-		held, err := s.take(ctx, h, t)
+		held, err := s.Take(ctx, h, t)
 		if err != nil {
 			for _, g := range holds {
-				g.leave()
+				g.Leave()
 			}
 			return nil, err
 		}
@@ -104,21 +104,21 @@ func takeAll(ctx context.Context, stores []*Store, h Holder, t Terms) ([]*hold, 
 	return holds, nil
 }
 
-func keep(ctx context.Context, holds []*hold, h Holder, t Terms) (context.Context, *Lease, error) {
+func keep(ctx context.Context, holds []Hold, h Holder, t Terms) (context.Context, *Lease, error) {
 	lost, cancelLost := context.WithCancelCause(context.WithoutCancel(ctx))
 	work, cancelWork := context.WithCancelCause(ctx)
 	cancel := func(why error) { cancelLost(why); cancelWork(why) }
 	l := &Lease{holder: h, holds: holds, cancel: cancel, lost: lost, paused: make(chan struct{}),
-		partly: t.Partly, gone: map[*hold]bool{}}
+		partly: t.Partly, gone: map[Hold]bool{}}
 	for _, g := range holds {
-		l.wg.Go(func() { g.beat(t, func(why error) { l.lose(g, why) }, l.pause) })
+		l.wg.Go(func() { g.Beat(t, func(why error) { l.lose(g, why) }, l.pause) })
 	}
 	return work, l, nil
 }
 
 // lose takes in that the lock is lost on one balancer. Every run takes it on all of
 // them, so what is left keeps all others out; with the last one the lock is gone.
-func (l *Lease) lose(g *hold, why error) {
+func (l *Lease) lose(g Hold, why error) {
 	l.mu.Lock()
 	again := l.gone[g]
 	l.gone[g] = true
@@ -133,7 +133,7 @@ func (l *Lease) lose(g *hold, why error) {
 	}
 }
 
-func (l *Lease) isGone(g *hold) bool {
+func (l *Lease) isGone(g Hold) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.gone[g]
@@ -157,7 +157,7 @@ func (l *Lease) Note(host string) {
 	h := l.holder
 	h.Host = host
 	for _, g := range l.holds {
-		g.note(h.line())
+		g.Note(h)
 	}
 }
 
@@ -166,11 +166,11 @@ var errReleased = errors.New("lock released")
 // Release gives the lock up; on every machine that answers within 2 s it is free
 // on return. No goroutine is left, the context of the lease has ended.
 func (l *Lease) Release() {
-	leave := func(g *hold) {
+	leave := func(g Hold) {
 		if l.isGone(g) {
-			g.hangUp() // nobody is there to be asked
+			g.HangUp() // nobody is there to be asked
 		} else {
-			g.leave()
+			g.Leave()
 		}
 	}
 	l.cancel(errReleased)

@@ -18,7 +18,7 @@ func holdsWhileOneIsLeft(t *testing.T, m *machine) {
 	ctx, l, err := AcquireWait(t.Context(), []*Store{one, two}, ana, Terms{Partly: func(e *LostError) { told <- e }})
 	ok(t, err)
 	t.Cleanup(l.Release)
-	_ = l.holds[0].shell.Close()
+	_ = l.holds[0].(*hold).shell.Close()
 	select {
 	case e := <-told:
 		if e.Balancer != "edge1" {
@@ -34,7 +34,7 @@ func holdsWhileOneIsLeft(t *testing.T, m *machine) {
 	if _, _, err := Acquire(t.Context(), []*Store{one, two}, bob); !errors.As(err, &held) || held.Balancer != "edge2" {
 		t.Errorf("somebody else got %v, want to be refused by edge2", err)
 	}
-	_ = l.holds[1].shell.Close()
+	_ = l.holds[1].(*hold).shell.Close()
 	var lost *LostError
 	if why := ends(t, ctx, 5*time.Second); !errors.As(why, &lost) {
 		t.Errorf("ended with %v, want a LostError", why)

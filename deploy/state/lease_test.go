@@ -247,11 +247,11 @@ func TestSeveralBalancersAreTakenInOrderOfNameAndAllOrNone(t *testing.T) {
 		l.Release()
 		ctx, l, err := AcquireWait(t.Context(), []*Store{b, a}, bob, Terms{Beat: 20 * time.Millisecond})
 		ok(t, err)
-		equal(t, l.holds[0].store.name, "edge1")
+		equal(t, l.holds[0].(*hold).store.name, "edge1")
 		ok(t, syscall.Kill(m.last.cmd.Process.Pid, syscall.SIGKILL)) // edge2's: edge1 holds it
 		time.Sleep(100 * time.Millisecond)
 		ok(t, ctx.Err())
-		_ = l.holds[0].shell.Close()
+		_ = l.holds[0].(*hold).shell.Close()
 		ends(t, ctx, time.Second)
 		l.Release()
 	})

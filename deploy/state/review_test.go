@@ -26,7 +26,7 @@ func kept(words string) []Journal {
 		line, _ := encode(r.Epoch, r)
 		b.WriteString(line + "\n")
 	}
-	return parse([]byte(b.String()))
+	return ReadJournals([]byte(b.String()))
 }
 
 // A balancer that was away missed that the rollout turned back; then the other was away

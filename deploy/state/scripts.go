@@ -7,7 +7,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 )
 
-// All that ever runs on a balancer in our name is in this file and hand_scripts.go,
+// All that ever runs on a balancer in our name is in this file, hand_scripts.go, moved.go,
 // and the drivers' scripts, which stand where .Data.Driver does. dash and busybox both run it.
 //
 // Every script is one here-document around one { … }: cut short anywhere, it is a
@@ -111,6 +111,9 @@ fd_holder() { printf '%s\n' "$1" >"$fd_app/.holder" && mv -f "$fd_app/.holder" "
 fd_show() { printf '\n%s %s ' {{.Token}} "$1"; head -c 4000 "$fd_app/$1" 2>/dev/null | head -n 1; echo; }
 command exec 9>>"$fd_app/lease" || { printf '\n%s dir\n' {{.Token}}; exit 97; }
 flock -n 9 || { fd_show holder 9>&-; exit 97; }
+{{- if not .Moving}}
+[ ! -s "$fd_app/store" ] || { fd_show store 9>&-; exit 97; }
+{{- end}}
 {{- if not .Data.Override}}
 [ ! -e "$fd_app/freeze" ] || { fd_show freeze 9>&-; exit 97; }
 {{- end}}
@@ -152,7 +155,7 @@ fd_put "$fd_app/turn" "{{.Data.Epoch}} {{.Data.Turn}}" || fd_refuse write turn
 fd_say data
 {{template "end" .}}{{end}}
 
-{{- define "append"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
+{{- define "append"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "here" .}}{{template "fence" .Data.Epoch}}
 {{- $file := .Data.File}}{{range .Data.Lines}}
 fd_append "$fd_app/journal/{{$file}}" {{q .}} || fd_refuse write journal
 {{- end}}
@@ -295,7 +298,7 @@ done
 {{- /* The newest journals as one stream, of which one piece is sent: an answer
 has bounds. */ -}}
 {{- define "journals"}}{{template "begin" .}}
-fd_say data
+{{template "here" .}}fd_say data
 cd "$fd_app/journal" 2>/dev/null || exit 0
 ls -t | head -n {{.Data.Count}} | while read -r fd_name; do
 	case $fd_name in *.jsonl) printf '\n{"file":"%s"}\n' "$fd_name"; cat "./$fd_name" ;; esac
@@ -303,7 +306,7 @@ done | tail -c +{{.Data.From}} | head -c {{.Data.Size}}
 {{template "end" .}}{{end}}
 `
 
-var scripts = template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text + handText))
+var scripts = template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text + handText + movedText))
 
 // render makes a script; its pages are ours, so that it cannot fail.
 func render(name string, p page) string {

@@ -44,6 +44,7 @@ type Store struct {
 	run            Runner
 	open           Opener
 	sudo           bool
+	moving         bool // state is looked for here wherever it is kept
 	limits         limits
 	bad            error // why dir or app may not enter a script
 }
@@ -69,16 +70,17 @@ func (s *Store) Name() string { return s.name }
 
 // page is what every script is made from.
 type page struct {
-	Token string // begins each line that is ours, and no other
-	Dir   string
-	App   string
-	Limit int
-	Wait  int
-	Data  any
+	Token  string // begins each line that is ours, and no other
+	Dir    string
+	App    string
+	Limit  int
+	Wait   int
+	Moving bool
+	Data   any
 }
 
 func (s *Store) page(data any) page {
-	return page{Token: token(), Dir: s.dir, App: s.app, Limit: s.limits.script, Wait: s.limits.lockWait, Data: data}
+	return page{Token: token(), Dir: s.dir, App: s.app, Limit: s.limits.script, Wait: s.limits.lockWait, Moving: s.moving, Data: data}
 }
 
 // token is a word that no driver and no file can know beforehand.
