@@ -173,11 +173,6 @@ func (b *builder) hooks() Hooks {
 	}
 }
 
-func (b *builder) state() State {
-	s := b.section("state")
-	return State{Dir: s.str("dir", "/var/lib/flipdeploy", remotePath), Store: s.str("store", "")}
-}
-
 func (b *builder) ssh() SSH {
 	s := b.section("ssh")
 	h := SSH{Config: s.flag("config", false)}

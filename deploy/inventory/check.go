@@ -98,7 +98,7 @@ func (c *checker) strings(n *node, s spec) {
 	if strings.Contains(t, "${") && s.env {
 		n.val = c.expand(n, t)
 	} else if strings.Contains(t, "${env:") {
-		c.spoil(n, "${env:NAME} is not expanded here", "only app.artifact, app.sha256 and identity_file expand it")
+		c.spoil(n, "${env:NAME} is not expanded here", "only app.artifact, app.sha256, identity_file and store_password expand it")
 	}
 	if t, _ := n.val.(string); !n.bad {
 		c.control(n, t)

@@ -134,6 +134,7 @@ type Jump struct {
 type State struct {
 	Dir   string // on the balancers
 	Store string // "" is Dir
+	Etcd  Etcd   // of Store
 }
 
 // A Machine is reached over SSH. With SSH.Config, what the inventory does not say is

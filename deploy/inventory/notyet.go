@@ -17,7 +17,6 @@ type later struct {
 var laters = []later{
 	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
 	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
-	{"state.store", set, "a store beside the balancers", "leave it out: state.dir on the balancers is used"},
 }
 
 // NotYet is the error for a word, given under name, that is not acted on yet.

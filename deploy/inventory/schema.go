@@ -115,6 +115,13 @@ var schema = []spec{
 	{"state", table, false},
 	{"state.dir", text, false},
 	{"state.store", text, false},
+	{"state.store_ca", text, false},
+	{"state.store_cert", text, false},
+	{"state.store_key", text, false},
+	{"state.store_tls", truth, false},
+	{"state.store_user", text, false},
+	{"state.store_password", text, true},
+	{"state.store_password_file", text, false},
 
 	{"lb", tables, false},
 	{"lb.name", text, false},
