@@ -123,11 +123,13 @@ func TestTheWall(t *testing.T) {
 		"deploy/inventory": {"remote", "lb", "deploy/"},
 		"deploy/health":    {"remote", "lb", "deploy"},
 		"deploy/state":     {"remote", "lb", "deploy/"},
-		"deploy/ui":        {"remote", "lb", "deploy/"},
-		"remote":           {"deploy", "lb"},
-		"remote/proc":      {"deploy", "lb"},
-		"remote/site":      {"deploy", "lb"},
-		"lb":               {"deploy", "remote"},
+		// what is kept in etcd is kept in the words of deploy/state, and by no library
+		"deploy/state/etcd": {"remote", "lb", "deploy/cli", "deploy/inventory", "deploy/ui", "deploy/health", "go.etcd.io", "google.golang.org", "github.com/"},
+		"deploy/ui":         {"remote", "lb", "deploy/"},
+		"remote":            {"deploy", "lb"},
+		"remote/proc":       {"deploy", "lb"},
+		"remote/site":       {"deploy", "lb"},
+		"lb":                {"deploy", "remote"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Imports " "}}`, "./...").Output()
 	if err != nil {

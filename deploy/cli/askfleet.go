@@ -9,6 +9,7 @@ import (
 
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/deploy/state"
 	"github.com/flipdeploy/flipdeploy/deploy/ui"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -21,6 +22,8 @@ type asking struct {
 	json bool
 	out  bytes.Buffer // for stdout, once the story is told
 	bare bool         // with JSON, what is in out is the whole answer
+
+	there []*state.Store // of balancers that were reached
 }
 
 // A work is what such a command does. Its error says that nothing was changed.

@@ -27,13 +27,21 @@ func (a *asking) reach(ctx context.Context) ([]*state.Store, []error, error) {
 	return there, why, nil
 }
 
-// balancers is reach for commands that do with less than all: it warns of the rest.
-func (a *asking) balancers(ctx context.Context) ([]*state.Store, error) {
+// balancers are what keeps state, for commands that do with less than all: it warns of the
+// rest.
+func (a *asking) balancers(ctx context.Context) ([]keeper, error) {
 	there, missing, err := a.reach(ctx)
 	for _, why := range missing {
 		a.warn("", deploy.CodeOf(why), why.Error())
 	}
-	return there, err
+	if err != nil && a.etcd == nil {
+		return nil, err
+	}
+	if err != nil {
+		a.warn("", deploy.CodeOf(err), err.Error())
+	}
+	a.there = there
+	return a.keepers(there), nil
 }
 
 // whoami is who acts, as others are told.
@@ -47,9 +55,9 @@ type seen struct {
 }
 
 // look reads lock and freeze on the stores; what could not be read is in the error.
-func look(ctx context.Context, stores []*state.Store) (seen, error) {
+func look(ctx context.Context, stores []keeper) (seen, error) {
 	all := make([]state.Sight, len(stores))
-	err := eachIndex(stores, func(i int, s *state.Store) (err error) {
+	err := eachIndex(stores, func(i int, s keeper) (err error) {
 		all[i], err = s.Sight(ctx)
 		return err
 	})

@@ -94,7 +94,7 @@ func (x *program) app() *ucli.App {
 			x.initCommand(), x.doctorCommand(), x.planCommand(), x.withDryRun(x.rolloutCommand(), deploy.ModeRollout), x.withDryRun(x.rollbackCommand(), deploy.ModeRollback),
 			x.resumeCommand(), x.abandonCommand(),
 			x.restartCommand(), x.pauseCommand(), x.statusCommand(), x.historyCommand(), x.showCommand(), x.reportCommand(),
-			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.trustCommand(),
+			x.drainCommand(), x.readyCommand(), x.lockCommand(), x.unlockCommand(), x.moveCommand(), x.trustCommand(),
 			x.explainCommand(), x.completionCommand(), x.manCommand(), x.versionCommand(),
 		},
 	}

@@ -34,7 +34,7 @@ func product(t *testing.T) []source {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && slices.Contains([]string{"testdata", "scripts", "lbtest", "remotetest", ".git", ".cache", "dist"}, d.Name()):
+		case d.IsDir() && slices.Contains([]string{"testdata", "scripts", "lbtest", "remotetest", "statetest", ".git", ".cache", "dist"}, d.Name()):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil

@@ -32,7 +32,7 @@ type describedFlag struct{ Flag, Usage string }
 
 func completed(app *ucli.App) (w wordsToComplete, err error) {
 	codes, err := meanings()
-	arguments := map[string][]string{"explain": sortedKeys(codes), "completion": shells}
+	arguments := map[string][]string{"explain": sortedKeys(codes), "completion": shells, "move": moveTo}
 	for _, c := range app.Commands {
 		cw := commandWords{Name: c.Name, Usage: c.Usage, Words: arguments[c.Name]}
 		for _, f := range append(ownFlagsOf(c), ucli.HelpFlag) {

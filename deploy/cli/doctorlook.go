@@ -19,16 +19,16 @@ func (d *diagnosis) state(ctx context.Context) {
 			there = append(there, d.stores[i])
 		}
 	}
-	if len(there) == 0 {
+	if len(there) == 0 && d.etcd == nil {
 		d.unnamed = d.nameEntry(nil, nil) != nil
 		return
 	}
-	saw, err := look(ctx, there)
+	saw, err := look(ctx, d.keepers(there))
 	d.fault("", err)
-	past, open, err := pastOf(ctx, there)
+	past, open, err := pastOf(ctx, d.keepers(there))
 	d.fault("", err)
 	if d.held = saw.holder != nil; d.held {
-		by := &state.HeldError{App: d.inv.App.Name, Balancer: d.balancerNames(), Holder: *saw.holder}
+		by := &state.HeldError{App: d.inv.App.Name, Balancer: d.keeperNames(), Holder: *saw.holder}
 		d.note("", without(by.App, by)+"; what is told is the fleet as it is now")
 	}
 	if name, f := saw.frozen(); f != nil {

@@ -98,7 +98,7 @@ func (a *asking) prelude(ctx context.Context) (past []deploy.Past, held bool, er
 	if err != nil {
 		return nil, false, errors.Join(err, a.hostsReached())
 	}
-	saw, err := look(ctx, a.stores)
+	saw, err := look(ctx, a.keepers(a.stores))
 	if err != nil {
 		return nil, false, errors.Join(err, a.hostsReached())
 	}
@@ -116,7 +116,7 @@ func (a *asking) prelude(ctx context.Context) (past []deploy.Past, held bool, er
 
 func (a *asking) warnHeld(saw seen) {
 	if saw.holder != nil {
-		held := &state.HeldError{App: a.inv.App.Name, Balancer: a.balancerNames(), Holder: *saw.holder}
+		held := &state.HeldError{App: a.inv.App.Name, Balancer: a.keeperNames(), Holder: *saw.holder}
 		a.warn("", held.Code(), held.Error()+"; what follows is the fleet as it is now")
 	}
 	if name, f := saw.frozen(); f != nil {

@@ -59,10 +59,10 @@ func (s *session) raise(ctx context.Context, hosts []*host) []error {
 }
 
 func (s *session) fenceBalancers(ctx context.Context, floors []int64) (err error) {
-	if s.epoch, err = state.Raise(ctx, s.stores, floors...); err != nil {
+	if s.epoch, err = state.Raise(ctx, s.fences(), floors...); err != nil {
 		return err
 	}
-	s.book = state.NewBook(s.stores, s.epoch)
+	s.book = state.NewBook(s.keepers(s.stores), s.epoch)
 	for _, b := range s.lbs {
 		b.epoch, b.rollout = s.epoch, s.rollout
 		b.machine.fenced(s.epoch)

@@ -58,14 +58,14 @@ func (a *asking) freeze(ctx context.Context, reason string) (deploy.Outcome, err
 	if err != nil {
 		return deploy.OutcomeRefused, err
 	}
-	if err := each(stores, func(s *state.Store) error { return s.Prepare(ctx) }); err != nil {
+	if err := each(a.there, func(s *state.Store) error { return s.Prepare(ctx) }); err != nil {
 		return deploy.OutcomeRefused, err
 	}
 	me := a.whoami()
 	f := state.Freeze{Reason: reason, Who: me.User, Since: me.Since}
 	was := make([]*state.Freeze, len(stores))
 	errs := make([]error, len(stores))
-	_ = eachIndex(stores, func(i int, s *state.Store) error {
+	_ = eachIndex(stores, func(i int, s keeper) error {
 		was[i], errs[i] = s.Freeze(ctx, f)
 		return nil
 	})
@@ -99,7 +99,8 @@ func (a *asking) unfreeze(ctx context.Context, yes bool) (deploy.Outcome, error)
 	if err := dial(ctx, a.edges); err != nil {
 		return deploy.OutcomeRefused, err // a freeze on a balancer that is not asked would still hold
 	}
-	saw, err := look(ctx, a.stores)
+	keepers := a.keepers(a.stores)
+	saw, err := look(ctx, keepers)
 	if err != nil {
 		return deploy.OutcomeRefused, err
 	}
@@ -113,7 +114,7 @@ func (a *asking) unfreeze(ctx context.Context, yes bool) (deploy.Outcome, error)
 	if err := a.confirm(yes, fmt.Sprintf("Lift the freeze of %s?", a.inv.App.Name)); err != nil {
 		return deploy.OutcomeRefused, err
 	}
-	err = each(a.stores, func(s *state.Store) error {
+	err = each(keepers, func(s keeper) error {
 		if f, frozen := saw.freezes[s.Name()]; frozen {
 			return s.Unfreeze(ctx, f)
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -84,6 +85,9 @@ func (a *asking) journals(ctx context.Context) (planned []state.Journal, running
 		return nil, "", err
 	}
 	saw, err := look(ctx, stores)
+	if moved := (*state.MovedError)(nil); errors.As(err, &moved) {
+		return nil, "", err
+	}
 	if err != nil {
 		a.warn("", deploy.CodeOf(err), err.Error())
 	}

@@ -17,11 +17,11 @@ type openRun struct {
 // history reads past runs, oldest first, and the one that was begun and not ended,
 // nil when there is none.
 func (s *session) history(ctx context.Context) (past []deploy.Past, open *openRun, err error) {
-	return pastOf(ctx, s.stores)
+	return pastOf(ctx, s.keepers(s.stores))
 }
 
-func pastOf(ctx context.Context, stores []*state.Store) (past []deploy.Past, open *openRun, err error) {
-	journals, err := state.NewBook(stores, 0).Journals(ctx)
+func pastOf(ctx context.Context, keepers []keeper) (past []deploy.Past, open *openRun, err error) {
+	journals, err := state.NewBook(keepers, 0).Journals(ctx)
 	for i := len(journals) - 1; i >= 0; i-- {
 		p := journals[i].Plan()
 		if p == nil {

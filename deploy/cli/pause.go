@@ -21,7 +21,7 @@ func pause(ctx context.Context, a *asking) (deploy.Outcome, error) {
 	}
 	me := a.whoami()
 	asked := make([]*state.Holder, len(stores))
-	err = eachIndex(stores, func(i int, s *state.Store) (err error) {
+	err = eachIndex(stores, func(i int, s keeper) (err error) {
 		asked[i], err = s.Pause(ctx, me.User, me.Since)
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
 	"github.com/flipdeploy/flipdeploy/deploy/state"
+	"github.com/flipdeploy/flipdeploy/deploy/state/etcd"
 	"github.com/flipdeploy/flipdeploy/deploy/ui"
 	"github.com/flipdeploy/flipdeploy/remote"
 	"github.com/flipdeploy/flipdeploy/remote/site"
@@ -33,7 +34,8 @@ type session struct {
 	unreached []error // why each of webs could not be reached, nil where it was
 	hosts     map[string]*host
 	lbs       []*balancer
-	stores    []*state.Store
+	stores    []*state.Store // of the balancers
+	etcd      *etcd.Store    // nil: state is kept on the balancers
 	checker   *checker
 	lease     *state.Lease
 	who       string // holds the lease
@@ -64,6 +66,9 @@ func (s *session) close() {
 	}
 	_ = each(slices.Concat(s.edges, s.webs), func(m *remote.Machine) error { return m.Close() })
 	s.net.close()
+	if s.etcd != nil {
+		s.etcd.Close()
+	}
 }
 
 // connect reaches every machine, all side by side. Without the balancers nothing is
@@ -100,7 +105,7 @@ func both(a, b func() error) error {
 	return each([]func() error{a, b}, func(f func() error) error { return f() })
 }
 
-// lock takes the lease on every balancer. The context that it returns ends with
+// lock takes the lease on every balancer, or in etcd. The context that it returns ends with
 // the lock, and not with ctx: what is under way may be brought to an end.
 func (s *session) lock(ctx context.Context, t state.Terms) (context.Context, error) {
 	holder := state.Whoami(s.getenv, s.rollout, time.Now())
@@ -109,11 +114,14 @@ func (s *session) lock(ctx context.Context, t state.Terms) (context.Context, err
 	t.Partly = func(e *state.LostError) {
 		s.emit(deploy.Event{Kind: deploy.KindWarning, LB: e.Balancer, Code: e.Code(), Detail: e.Error() + "; held on the others"})
 	}
-	_, lease, err := state.AcquireWait(ctx, s.stores, holder, t)
+	_, lease, err := state.AcquireWait(ctx, s.keepers(s.stores), holder, t)
 	if err != nil {
 		return nil, err
 	}
 	s.lease = lease
+	if err := s.kept(ctx); err != nil { // whoever moves state has the lock, too
+		return nil, err
+	}
 	for _, b := range s.lbs {
 		b.who = strings.ReplaceAll(holder.User, " ", "_")
 	}
@@ -122,7 +130,7 @@ func (s *session) lock(ctx context.Context, t state.Terms) (context.Context, err
 		<-lease.Lost() // closed by Release at the latest
 		cancel(lease.Err())
 	}()
-	s.emit(deploy.Event{Kind: deploy.KindLock, Detail: "locked on " + s.balancerNames()})
+	s.emit(deploy.Event{Kind: deploy.KindLock, Detail: "locked on " + s.keeperNames()})
 	return held, nil
 }
 
@@ -178,14 +186,6 @@ func hostNames(inv *inventory.Inventory) []string {
 		names = append(names, h.Name)
 	}
 	return names
-}
-
-func (s *session) balancerNames() string {
-	var names []string
-	for _, b := range s.lbs {
-		names = append(names, b.name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // engineHosts are the hosts as the engine sees them.

@@ -19,7 +19,7 @@ func (a *asking) status(ctx context.Context, wait time.Duration) fleetStatus {
 	ctx, cancel := context.WithTimeout(ctx, readWait)
 	defer cancel()
 	stores := a.answering(edges, &p)
-	a.readState(ctx, stores, &st, &p)
+	a.readState(ctx, a.keepers(stores), &st, &p)
 	st.Hosts = a.readHosts(ctx, edges, webs, &p)
 	for i, b := range a.lbs { // now: some may have been lost meanwhile
 		st.LBs = append(st.LBs, lbStatus{b.name, edges[i] == nil})
@@ -82,7 +82,7 @@ func (a *asking) answering(edges []error, p *problems) []*state.Store {
 
 // readState reads lock, freeze and journal. The name of the program in a release is
 // in the journal, too, where the inventory does not say it.
-func (a *asking) readState(ctx context.Context, stores []*state.Store, st *fleetStatus, p *problems) {
+func (a *asking) readState(ctx context.Context, stores []keeper, st *fleetStatus, p *problems) {
 	if len(stores) == 0 {
 		return
 	}

@@ -37,7 +37,8 @@ func (s *session) wire() error {
 		s.wireHost(h, s.webs[i])
 	}
 	s.entry = entryName(s.inv)
-	return nil
+	s.etcd, err = etcdOf(s.inv)
+	return err
 }
 
 // machines makes all of them, none connected to yet. Afterwards the inventory has what

@@ -108,7 +108,10 @@ func readsInventory(c *ucli.Command) bool {
 
 // needed are the words that a command cannot do without.
 func needed(c *ucli.Command) []string {
-	words := map[string][]string{"lock": {"--reason", "why"}, "report": {"-o", "report.html"}, "abandon": {"--yes"}}[c.Name]
+	words := map[string][]string{"lock": {"--reason", "why"}, "report": {"-o", "report.html"}, "abandon": {"--yes"}, "move": {"etcd"}}[c.Name]
+	if words != nil && c.Name == "move" {
+		return words
+	}
 	if strings.HasPrefix(c.ArgsUsage, "HOST") {
 		return append(words, "web1")
 	}

@@ -68,7 +68,7 @@ func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
 	}
 	all := regexp.MustCompile(`(?m)^# ([a-z_0-9]+ *=|\[)`).ReplaceAllString(string(data), "$1")
 	all = strings.Replace(all, `scheme   = "http" `, `scheme   = "https"`, 1) // ca is for it alone
-	all = strings.Replace(all, `store = "" `, `store = "etcd://etcd1"`, 1) // what follows is for it alone
+	all = strings.Replace(all, `store = "" `, `store = "etcd://etcd1"`, 1)    // what follows is for it alone
 	t.Setenv("ETCD_PASSWORD", "x")
 	_, err = Parse([]byte(all), "example")
 	want := strings.TrimSpace(`

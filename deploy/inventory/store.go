@@ -19,7 +19,7 @@ type Etcd struct {
 func (b *builder) state() State {
 	s := b.section("state")
 	st := State{Dir: s.str("dir", "/var/lib/flipdeploy", remotePath), Store: s.str("store", "", etcdURL)}
-	st.Etcd = Etcd{CA: b.localFile(s, "store_ca"), Cert: b.localFile(s, "store_cert"), Key: b.localFile(s, "store_key"), 
+	st.Etcd = Etcd{CA: b.localFile(s, "store_ca"), Cert: b.localFile(s, "store_cert"), Key: b.localFile(s, "store_key"),
 		User: s.str("store_user", "", userName), Password: s.str("store_password", ""), PasswordFile: b.localFile(s, "store_password_file")}
 	st.Etcd.TLS = s.flag("store_tls", s.has("store_ca") || s.has("store_cert"))
 	st.Etcd.Endpoints, st.Etcd.Prefix = etcdParts(st.Store)
