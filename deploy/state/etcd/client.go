@@ -73,13 +73,22 @@ func (c *client) ask(ctx context.Context, doing, method string, in, out any) err
 				return c.none(ctx, doing, tries)
 			}
 		}
-		if round > 1 && !slices.ContainsFunc(tries, connected) {
+		if !slices.ContainsFunc(tries, connected) && round > rounds(tries) {
 			return c.none(ctx, doing, tries) // nobody is there: that does not pass in seconds
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return c.none(ctx, doing, tries)
 		}
 	}
+}
+
+// rounds are how often members that cannot be reached are tried, and ones that hang up: the
+// cluster may just be starting.
+func rounds(tries []error) int {
+	if slices.ContainsFunc(tries, hungUp) {
+		return 10
+	}
+	return 1
 }
 
 var errWaited = errors.New("waited long enough")

@@ -6,8 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 )
 
 const (
@@ -46,16 +48,16 @@ func (r *refusal) fault(doing string) *Fault {
 		f.code, f.hint = "FD-STORE-AUTH", "let the user of state.store_user read and write below the prefix: etcdctl role grant-permission ROLE readwrite PREFIX --prefix=true"
 	case strings.Contains(r.Message, "authentication") || strings.Contains(r.Message, "user name is empty") || r.stale():
 		f.code, f.hint = "FD-STORE-AUTH", "correct state.store_user and state.store_password, or what they are taken from"
+	case strings.Contains(r.Message, "CommonName of client"):
+		f.code, f.hint = "FD-STORE-AUTH", "with users, etcd takes from us no certificate with a CommonName: give state.store_cert one without"
 	case r.full():
 		f.code, f.hint = "FD-STORE-FULL", "make room in etcd: etcdctl compact, etcdctl defrag, etcdctl alarm disarm"
-	case strings.Contains(r.Message, "HTTPS server"):
-		f.code, f.hint = "FD-STORE-TLS", hintPlain
 	}
 	return f
 }
 
 const (
-	hintPlain  = "etcd wants TLS there: set state.store_ca, or state.store_tls = true"
+	hintEnded  = "one side may speak TLS and the other not: set state.store_ca, or state.store_tls"
 	hintSecure = "see that state.store_ca has signed the members' certificates, that these name the address in state.store, and that state.store_cert is one that they take"
 )
 
@@ -66,7 +68,7 @@ func (c *client) none(ctx context.Context, doing string, tries []error) error {
 	}
 	f := &Fault{Doing: doing, code: "FD-STORE-UNREACHABLE", Why: "no member can be reached: " + strings.Join(c.conf.Endpoints, ", "),
 		hint: "see that etcd runs there and may be reached from here: etcdctl --endpoints " + strings.Join(c.conf.Endpoints, ",") + " endpoint status"}
-	secure := false
+	secure, ended := false, false
 	for n, err := range tries {
 		if err != nil {
 			f.members = append(f.members, c.conf.Endpoints[n]+": "+strings.ReplaceAll(last(err), "\n", " "))
@@ -74,6 +76,8 @@ func (c *client) none(ctx context.Context, doing string, tries []error) error {
 		switch {
 		case isTLS(err):
 			secure = true
+		case hungUp(err):
+			ended = true
 		case connected(err):
 			f.unknown = true
 		}
@@ -82,6 +86,8 @@ func (c *client) none(ctx context.Context, doing string, tries []error) error {
 	case f.unknown:
 		f.code, f.Why = "FD-STORE-QUORUM", fmt.Sprintf("no answer that a majority of the members stands behind within %s", c.conf.Wait)
 		f.hint = "bring more of its members back: etcdctl --endpoints " + strings.Join(c.conf.Endpoints, ",") + " endpoint health"
+	case ended:
+		f.code, f.Why, f.hint, f.unknown = "FD-STORE-TLS", "every member that was reached ended the connection", hintEnded, true
 	case secure:
 		f.code, f.Why, f.hint = "FD-STORE-TLS", "no member and we agree on TLS", hintSecure
 	}
@@ -107,13 +113,19 @@ func last(err error) string {
 	}
 }
 
+// hungUp tells that a member ended the connection without a word: one that dies does, and
+// one that is spoken to with TLS, or without, against its wont.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
 // connected tells that a member took the request, as far as one can see.
 func connected(err error) bool {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
 		return false
 	}
-	return err != nil && !isTLS(err)
+	return err != nil && !isTLS(err) && !hungUp(err)
 }
 
 func isTLS(err error) bool {

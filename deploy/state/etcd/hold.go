@@ -109,6 +109,11 @@ func (g *hold) next(every time.Duration) (*state.Holder, bool) {
 	}
 }
 
+// whenLost has f told why once we do not believe in the lock any more, until stop.
+func (g *hold) whenLost(f context.CancelCauseFunc) (stop func() bool) {
+	return context.AfterFunc(g.alive, func() { f(context.Cause(g.alive)) })
+}
+
 // Note has others told with the next beat, in place of what was not told yet.
 func (g *hold) Note(h state.Holder) {
 	for {
@@ -130,7 +135,11 @@ const leaveWait = 2 * time.Second
 // its lease has run out.
 func (g *hold) Leave() {
 	g.HangUp()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.alive), leaveWait)
+	g.revoke(g.alive)
+}
+
+func (g *hold) revoke(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveWait)
 	defer cancel()
 	_ = g.store.client.ask(ctx, "unlock", "lease/revoke", leaseRequest{ID: g.id}, &struct{}{}) // it runs out by itself
 }

@@ -31,7 +31,7 @@ func (s *Store) Write(ctx context.Context, epoch int64, rollout string, lines []
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(g.alive, func() { cancel(context.Cause(g.alive)) })()
+	defer g.whenLost(cancel)()
 	if err := s.list(ctx, g, epoch, rollout); err != nil {
 		return err
 	}

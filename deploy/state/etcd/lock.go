@@ -35,7 +35,8 @@ func (s *Store) Take(ctx context.Context, h state.Holder, t state.Terms) (state.
 		return nil, err
 	}
 	if err := g.take(ctx, h, t); err != nil {
-		g.Leave()
+		g.HangUp()
+		g.revoke(ctx)
 		return nil, err
 	}
 	s.mu.Lock()
