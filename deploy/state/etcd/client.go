@@ -65,7 +65,7 @@ func (c *client) ask(ctx context.Context, doing, method string, in, out any) err
 				c.answered(n)
 				return nil
 			case errors.As(err, &no) && !no.passing():
-				return no.fault(doing)
+				return no.fault(doing, c.conf.User != "")
 			case ctx.Err() == nil || tries[n] == nil:
 				tries[n] = err
 			}

@@ -40,13 +40,13 @@ func (e *Fault) Evidence() []string { return e.members }
 // OutcomeUnknown is true where what was asked for may have been done.
 func (e *Fault) OutcomeUnknown() bool { return e.unknown }
 
-// fault is the refusal as it is told.
-func (r *refusal) fault(doing string) *Fault {
+// fault is the refusal as it is told, to somebody or to nobody.
+func (r *refusal) fault(doing string, asked bool) *Fault {
 	f := &Fault{Doing: doing, Why: r.Message, said: r, code: "FD-STORE-ANSWER", hint: hintVersion}
 	switch {
-	case r.Code == denied:
+	case r.Code == denied && asked:
 		f.code, f.hint = "FD-STORE-AUTH", "let the user of state.store_user read and write below the prefix: etcdctl role grant-permission ROLE readwrite PREFIX --prefix=true"
-	case strings.Contains(r.Message, "authentication") || strings.Contains(r.Message, "user name is empty") || r.stale():
+	case r.Code == denied || strings.Contains(r.Message, "authentication") || strings.Contains(r.Message, "user name is empty") || r.stale():
 		f.code, f.hint = "FD-STORE-AUTH", "correct state.store_user and state.store_password, or what they are taken from"
 	case strings.Contains(r.Message, "CommonName of client"):
 		f.code, f.hint = "FD-STORE-AUTH", "with users, etcd takes from us no certificate with a CommonName: give state.store_cert one without"
