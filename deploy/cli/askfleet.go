@@ -18,10 +18,11 @@ import (
 // it something small.
 type asking struct {
 	*session
-	x    *program
-	json bool
-	out  bytes.Buffer // for stdout, once the story is told
-	bare bool         // with JSON, what is in out is the whole answer
+	x       *program
+	json    bool
+	verbose bool
+	out     bytes.Buffer // for stdout, once the story is told
+	bare    bool         // with JSON, what is in out is the whole answer
 
 	there []*state.Store // of balancers that were reached
 }
@@ -41,7 +42,7 @@ func (x *program) ask(c *ucli.Context, change func(*inventory.Inventory) error, 
 
 // answer is ask without an inventory.
 func (x *program) answer(c *ucli.Context, work func(a *asking, screen *ui.UI) (deploy.Outcome, error)) error {
-	a := &asking{x: x, json: c.Bool("json")}
+	a := &asking{x: x, json: c.Bool("json"), verbose: c.Bool("verbose")}
 	screen, began := x.screen(c), time.Now()
 	outcome, err := work(a, screen)
 	screen.Close()

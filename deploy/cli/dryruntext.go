@@ -144,15 +144,24 @@ func (f foretold) orderWords() string {
 		return f.zoneWords()
 	}
 	n := min(f.Canary, len(f.Order))
-	rest := strings.Join(f.Order[n:], ", ")
+	rest := someOf(f.Order[n:])
 	text := fmt.Sprintf("%s, %d at a time", rest, f.Parallel)
 	switch {
 	case n == 0:
 		return text
 	case rest == "":
-		return strings.Join(f.Order, ", ") + " (canary)"
+		return someOf(f.Order) + " (canary)"
 	}
-	return strings.Join(f.Order[:n], ", ") + " (canary), then " + text
+	return someOf(f.Order[:n]) + " (canary), then " + text
+}
+
+// someOf is names, of a hundred and more the first ones.
+func someOf(names []string) string {
+	const most = 10
+	if len(names) < manyHosts {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // zoneWords are `zone a: web1 (canary), then web2, 1 at a time; watched for 30s; zone b: web3`.

@@ -87,6 +87,6 @@ func (a *asking) showStatus(st fleetStatus) error {
 	if a.json {
 		return a.object(st)
 	}
-	a.say(st.lines()...)
+	a.say(a.shown(st)...)
 	return nil
 }

@@ -14,13 +14,7 @@ import (
 func (st fleetStatus) lines() []string {
 	lines := append([]string{ui.Line("%s: %s", st.App, st.runs())}, st.standing()...)
 	lines = append(append(lines, ""), st.rows().Lines()...)
-	for i, p := range st.Problems {
-		if i == 0 {
-			lines = append(lines, "")
-		}
-		lines = append(lines, ui.Line("! %s", p))
-	}
-	return lines
+	return append(lines, st.troubles(len(st.Problems))...)
 }
 
 // standing is what holds the fleet.

@@ -40,7 +40,7 @@ func (a *asking) watch(ctx context.Context, look func() fleetStatus) (deploy.Out
 
 func (a *asking) redraw(st fleetStatus) error {
 	a.out.WriteString("\x1b[H\x1b[J")
-	a.say(st.lines()...)
+	a.say(a.shown(st)...)
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (c *crowd) enter(e deploy.Event, took time.Duration) bool {
 func (c *crowd) line(p deploy.Phase) string {
 	parts := []string{thousands(c.ended[p]) + " of " + thousands(c.all) + " hosts"}
 	if n := c.seen[deploy.KindError]; n > 0 {
-		parts = append(parts, thousands(n)+" errors")
+		parts = append(parts, thousands(n)+plural(n, " error", " errors"))
 	}
 	if n := c.ended[deploy.RolledBack]; n > 0 && p == deploy.Done {
 		parts = append(parts, thousands(n)+" "+string(deploy.RolledBack))
@@ -128,6 +128,13 @@ func (s *story) bounded(k deploy.Kind, lines []string) []string {
 		lines = append(lines, s.row(alarm, "", string(k), notable, fmt.Sprintf("that was number %d: more are counted only, -v tells each", mostTroubles), "")...)
 	}
 	return lines
+}
+
+func plural(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
 }
 
 // thousands is 10,000.

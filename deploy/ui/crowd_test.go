@@ -49,7 +49,7 @@ func TestCrowdIsToldByGroupsAndItsFailuresOneByOne(t *testing.T) {
 	for _, want := range []string{
 		"fleet   staged     10 of 250 hosts, slowest web010 0.1s",
 		"fleet   staged     250 of 250 hosts, slowest web250 0.3s",
-		"fleet   done       10 of 250 hosts, 1 errors, slowest web011 0.5s",
+		"fleet   done       10 of 250 hosts, 1 error, slowest web011 0.5s",
 		"web010  error      verify: not healthy [FD-UNHEALTHY]",
 		"        | panic: no db",
 		"        hint: read the app's log",

@@ -18,6 +18,7 @@ func resultLines(app string, r deploy.Result, few bool) []string {
 	names := slices.Sorted(maps.Keys(r.Hosts))
 	if few {
 		names = worstFirst(r)
+		slices.SortStableFunc(names, func(a, b string) int { return later(r.Hosts[a]) - later(r.Hosts[b]) })
 	}
 	said := 0
 	for _, name := range names {
@@ -33,6 +34,14 @@ func resultLines(app string, r deploy.Result, few bool) []string {
 		lines = append(lines, fmt.Sprintf("  and %s more: flipdeploy %s", thousands(said-mostNamed), allOf(r)))
 	}
 	return lines
+}
+
+// later has hosts that only turned back with the others named after those for which they did.
+func later(h deploy.HostResult) int {
+	if h.Code == "FD-TURNED-BACK" {
+		return 1
+	}
+	return 0
 }
 
 // allOf is the command that lists all hosts.
