@@ -3,7 +3,6 @@ package site_test
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"math/rand"
 	"net/http"
 	"net/http/httptest"
@@ -139,7 +138,7 @@ func folder(t *testing.T) (*site.Artifact, string) {
 // fetching is the way from a depot without TLS, as in the own network.
 func fetching(t *testing.T, a *site.Artifact, o site.CargoOptions) *cutWay {
 	remotetest.Need(t, "curl")
-	d := newDepot(t, func() *site.Artifact { return a })
+	d := newDepot(t)
 	plain := httptest.NewServer(d.Config.Handler)
 	t.Cleanup(plain.Close)
 	d.to = plain.URL
@@ -149,13 +148,13 @@ func fetching(t *testing.T, a *site.Artifact, o site.CargoOptions) *cutWay {
 // cutAt has the origin cut the cable once so many bytes are on their way to the host.
 func (d *depot) cutAt(n int64, cable *remotetest.Cable) {
 	var once sync.Once
-	d.answer = func(w http.ResponseWriter, r *http.Request) {
-		text, _ := io.ReadAll(d.art().Reader())
+	d.answer(func(w http.ResponseWriter, r *http.Request) {
+		text := d.file()
 		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
 		_, _ = w.Write(text[:n])
 		once.Do(cable.Cut)
 		_, _ = w.Write(text[n:])
-	}
+	})
 }
 
 // learn goes the way once, to see that it is this one, and how many bytes it takes.

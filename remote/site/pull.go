@@ -69,8 +69,9 @@ func (x *shipment) pull(ctx context.Context) error {
 
 func (x *shipment) pullWith(ctx context.Context, tool string, u *url.URL) error {
 	config, size, v := ask(tool, u), x.FileSize(), maps.Clone(x.vars)
-	maps.Copy(v, vars{"how": pulled, "parts": "", "tool": tool, "ask": strconv.Itoa(len(config)), "scheme": u.Scheme,
-		"redirects": strconv.Itoa(x.From.Redirects()), "rate": x.share(),
+	rate, least := x.share()
+	maps.Copy(v, vars{"how": pulled, "parts": "", "tool": tool, "scheme": u.Scheme,
+		"redirects": strconv.Itoa(x.From.Redirects()), "rate": rate, "least": least,
 		"kind": string(x.Kind), "blobhash": x.SHA256, "size": strconv.FormatInt(size, 10)})
 	x.tell(0, size)
 	out := &counter{r: strings.NewReader(config)}
@@ -91,13 +92,17 @@ func ask(tool string, u *url.URL) string {
 	return "url = " + strconv.Quote(u.String()) + "\n"
 }
 
-// share is a host's of the limit, "" without one: it fetches beside others.
-func (x *shipment) share() string {
+// share is a host's of the limit, "" without one, and the bytes a second below which the
+// origin is as good as dead.
+func (x *shipment) share() (rate, least string) {
 	if x.o.Limit == nil {
-		return ""
+		return "", strconv.Itoa(slow)
 	}
-	return strconv.FormatInt(max(1, int64(x.o.Limit.rate)/int64(min(pullers, max(1, x.o.Hosts)))), 10)
+	n := max(1, int64(x.o.Limit.rate)/int64(min(pullers, max(1, x.o.Hosts))))
+	return strconv.FormatInt(n, 10), strconv.FormatInt(min(slow, (n+1)/2), 10)
 }
+
+const slow = 1 << 10
 
 // without takes what of the address lets others in out of the host's words.
 func (x *shipment) without(u *url.URL, err error) error {

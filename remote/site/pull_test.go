@@ -4,15 +4,19 @@ import (
 	"archive/tar"
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/flipdeploy/flipdeploy/remote/remotetest"
 	"github.com/flipdeploy/flipdeploy/remote/site"
@@ -23,24 +27,30 @@ const token = "secret-5f3a91"
 // A depot is a server of https that hosts trust, and the artifact's origin.
 type depot struct {
 	*httptest.Server
-	t      *testing.T
-	ca     string // file
-	asked  atomic.Int64
-	art    func() *site.Artifact
-	answer func(w http.ResponseWriter, r *http.Request)
-	to     string // where Address leads; "": to the file
-	hops   int
-	name   string
+	t     *testing.T
+	ca    string // file
+	asked atomic.Int64
+	to    string // where Address leads; "": to the file
+	hops  int
+	name  string
+
+	mu  sync.Mutex
+	how http.HandlerFunc
+	art *site.Artifact
 }
 
-func newDepot(t *testing.T, a func() *site.Artifact) *depot {
-	d := &depot{t: t, ca: filepath.Join(t.TempDir(), "ca.pem"), hops: 5, name: "shop", art: a}
-	d.answer = func(w http.ResponseWriter, _ *http.Request) { d.whole(w, a()) }
+func newDepot(t *testing.T) *depot {
+	d := &depot{t: t, ca: filepath.Join(t.TempDir(), "ca.pem"), hops: 5, name: "shop"}
 	d.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.asked.Add(1)
-		d.answer(w, r)
+		d.mu.Lock()
+		how := d.how
+		d.mu.Unlock()
+		if how == nil {
+			how = d.whole
+		}
+		how(w, r)
 	}))
-	d.Config.ErrorLog = nil
 	t.Cleanup(d.Close)
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.Certificate().Raw})
 	if err := os.WriteFile(d.ca, text, 0o644); err != nil {
@@ -49,8 +59,23 @@ func newDepot(t *testing.T, a func() *site.Artifact) *depot {
 	return d
 }
 
-func (d *depot) whole(w http.ResponseWriter, a *site.Artifact) {
-	text, _ := io.ReadAll(a.File())
+// answer is how it answers from now on, nil with the artifact.
+func (d *depot) answer(how http.HandlerFunc) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.how = how
+}
+
+// file is all of the artifact.
+func (d *depot) file() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	text, _ := io.ReadAll(d.art.File())
+	return text
+}
+
+func (d *depot) whole(w http.ResponseWriter, _ *http.Request) {
+	text := d.file()
 	w.Header().Set("Content-Length", fmt.Sprint(len(text)))
 	_, _ = w.Write(text)
 }
@@ -104,22 +129,23 @@ func (d *depot) fetched(a *site.Artifact) *site.Artifact {
 		d.t.Fatal(err)
 	}
 	d.t.Cleanup(func() { _ = got.Close() })
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.art = got
 	return got
 }
 
 func TestAHostFetchesItsReleaseByItself(t *testing.T) {
-	var a *site.Artifact
-	d := newDepot(t, func() *site.Artifact { return a })
+	d := newDepot(t)
 	b, y := d.trusting(), newYard(t)
-	a = d.fetched(artifact(t, 6<<20))
-	whole := d.answer
-	d.answer = func(w http.ResponseWriter, r *http.Request) {
+	a := d.fetched(artifact(t, 6<<20))
+	d.answer(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("token") != token {
 			t.Errorf("asked for %s", r.URL)
 		}
 		nobodyListsTheToken(t)
-		whole(w, r)
-	}
+		d.whole(w, r)
+	})
 	var passed, of int64
 	done, err := b.site.Ship(t.Context(), "v1-abc", y.cargo(a), func(n, all int64) { passed, of = passed+n, all })
 	if err != nil || done.How != "fetched by the host" || done.Sent > 200 || done.NoPull != nil || of != a.Size || passed > a.Size {
@@ -150,11 +176,11 @@ func nobodyListsTheToken(t *testing.T) {
 
 func TestArchivesAreFetchedByTheHostToo(t *testing.T) {
 	remotetest.Need(t, "zstd")
-	var a *site.Artifact
-	d := newDepot(t, func() *site.Artifact { return a })
+	d := newDepot(t)
 	b, lacks, y := d.trusting(), d.trusting(without(t, "zstd")), newYard(t)
 	entry := &tar.Header{Name: "shop", Mode: 0o755, Typeflag: tar.TypeReg, Size: 3}
-	for d.name, a = range map[string]*site.Artifact{"shop.tar.gz": open(t, archive(t, entry), "shop"), "shop.tar.zst": open(t, archiveZst(t, entry), "shop")} {
+	for name, a := range map[string]*site.Artifact{"shop.tar.gz": open(t, archive(t, entry), "shop"), "shop.tar.zst": open(t, archiveZst(t, entry), "shop")} {
+		d.name = name
 		a = d.fetched(a)
 		for _, b := range []*bench{b, lacks} {
 			done, err := b.site.Ship(t.Context(), d.name, y.cargo(a), nil)
@@ -170,10 +196,9 @@ func TestArchivesAreFetchedByTheHostToo(t *testing.T) {
 // What a host cannot fetch comes from the runner; another file than the one that was
 // named never does.
 func TestWhatAHostileOriginDoes(t *testing.T) {
-	var a *site.Artifact
-	d := newDepot(t, func() *site.Artifact { return a })
+	d := newDepot(t)
 	b, y := d.trusting(), newYard(t)
-	a = d.fetched(artifact(t, 2<<20))
+	a := d.fetched(artifact(t, 2<<20))
 	leads := func(to string) func(w http.ResponseWriter, r *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Location", to); w.WriteHeader(302) }
 	}
@@ -204,7 +229,8 @@ func TestWhatAHostileOriginDoes(t *testing.T) {
 		"other bytes": {status(200, strings.Repeat("x", 2097169)), "", "FD-PULL-OTHER",
 			"the host fetched another file than app.sha256 names: its sha256 is "},
 	} {
-		d.answer, d.to = c.answer, c.to
+		d.answer(c.answer)
+		d.to = c.to
 		done, err := b.site.Ship(t.Context(), "v1-abc", y.cargo(a), nil)
 		why := done.NoPull
 		if c.code == "FD-PULL-OTHER" {
@@ -233,9 +259,8 @@ func endless(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestAHostThatCannotFetchGetsItFromTheRunner(t *testing.T) {
-	var a *site.Artifact
-	d := newDepot(t, func() *site.Artifact { return a })
-	a = d.fetched(artifact(t, 1<<20))
+	d := newDepot(t)
+	a := d.fetched(artifact(t, 1<<20))
 	b, y := d.trusting(without(t, "curl", "wget")), newYard(t)
 	done := b.ship("v1-abc", y.cargo(a))
 	if code(done.NoPull) != "FD-PULL" || done.NoPull.Error() != "it has neither curl nor GNU wget" || done.Sent != a.Size || d.asked.Load() != 0 {
@@ -250,15 +275,13 @@ func TestAHostThatCannotFetchGetsItFromTheRunner(t *testing.T) {
 // A depot without TLS stands for a store in the own network, and for wget, whose trust is
 // the machine's alone.
 func TestWgetWillDo(t *testing.T) {
-	var a *site.Artifact
-	d := newDepot(t, func() *site.Artifact { return a })
+	d := newDepot(t)
 	plain := httptest.NewServer(d.Config.Handler)
 	t.Cleanup(plain.Close)
 	d.to = plain.URL + "/shop?token=" + token
-	a = d.fetched(artifact(t, 3<<20))
+	a := d.fetched(artifact(t, 3<<20))
 	b, y := d.trusting(without(t, "curl")), newYard(t)
-	whole := d.answer
-	d.answer = func(w http.ResponseWriter, r *http.Request) { nobodyListsTheToken(t); whole(w, r) }
+	d.answer(func(w http.ResponseWriter, r *http.Request) { nobodyListsTheToken(t); d.whole(w, r) })
 	if done := b.ship("v1-abc", y.cargo(a)); done.How != "fetched by the host" || done.Sent > 200 || d.asked.Load() != 1 {
 		t.Errorf("%+v, asked %d times", done, d.asked.Load())
 	}
@@ -271,7 +294,7 @@ func TestWgetWillDo(t *testing.T) {
 		"wget: the network failed":                        func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		_ = os.RemoveAll(filepath.Join(b.dir, "releases", "v1-abc"))
-		d.answer = answer
+		d.answer(answer)
 		if done := b.ship("v1-abc", y.cargo(a)); done.NoPull == nil || done.NoPull.Error() != text {
 			t.Errorf("%+v, want %s", done, text)
 		}
@@ -280,5 +303,127 @@ func TestWgetWillDo(t *testing.T) {
 	d.to = ""
 	if done := b.ship("v1-abc", y.cargo(a)); done.NoPull == nil || done.NoPull.Error() != "wget: the server's certificate was not taken" {
 		t.Errorf("%+v", done)
+	}
+}
+
+// Hosts is how many have the artifact under way at once, on machines that do nothing.
+type hosts struct {
+	now, most, all atomic.Int64
+	script         atomic.Value
+}
+
+func (h *hosts) Fetch(context.Context, string, io.Writer) error {
+	return errors.New("nothing is fetched here")
+}
+func (h *hosts) Run(context.Context, string) ([]byte, error) {
+	return []byte("free 1000000000 1000\nhost Linux x86_64\ntool curl\n"), nil
+}
+
+func (h *hosts) Stream(_ context.Context, script string, payload io.Reader) ([]byte, error) {
+	h.script.Store(script)
+	n := h.now.Add(1)
+	for m := h.most.Load(); n > m && !h.most.CompareAndSwap(m, n); m = h.most.Load() {
+	}
+	time.Sleep(10 * time.Millisecond)
+	h.now.Add(-1)
+	h.all.Add(1)
+	_, err := io.Copy(io.Discard, payload)
+	return []byte("at 5\nstaged\n"), err
+}
+
+func TestSixtyFourHostsFetchAtOnceAndShareTheLimit(t *testing.T) {
+	d := newDepot(t)
+	a := d.fetched(artifact(t, 100))
+	c := site.NewCargo(a, site.CargoOptions{Hosts: 200, Limit: site.NewLimit(640_000)})
+	var h hosts
+	var wg sync.WaitGroup
+	for range 200 {
+		wg.Go(func() {
+			done, err := site.New(site.Config{Path: "/srv/shop", Entry: "shop"}, &h).Ship(t.Context(), "v1-abc", c, nil)
+			if err != nil || done.How != "fetched by the host" {
+				t.Errorf("%+v, %v", done, err)
+			}
+		})
+	}
+	wg.Wait()
+	if h.all.Load() != 200 || h.most.Load() != 64 {
+		t.Errorf("%d fetched, %d at once", h.all.Load(), h.most.Load())
+	}
+	if script := h.script.Load().(string); !strings.Contains(script, "\nrate=10000\n") || !strings.Contains(script, "\nleast=1024\n") || strings.Contains(script, token) {
+		t.Error("the script has no share of the limit, or the token")
+	}
+}
+
+func TestAHostFetchesNoFasterThanItMay(t *testing.T) {
+	d := newDepot(t)
+	b := d.trusting()
+	a := d.fetched(artifact(t, 1<<19))
+	var limited atomic.Bool
+	d.answer(func(w http.ResponseWriter, r *http.Request) {
+		lists, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, name := range lists {
+			text, _ := os.ReadFile(name)
+			limited.CompareAndSwap(false, strings.Contains(string(text), "--limit-rate\x00524288\x00"))
+		}
+		d.whole(w, r)
+	})
+	if done := b.ship("v1-abc", site.NewCargo(a, site.CargoOptions{Hosts: 2, Limit: site.NewLimit(1 << 20)})); done.How != "fetched by the host" || !limited.Load() {
+		t.Errorf("%+v, limited: %t", done, limited.Load())
+	}
+}
+
+// busybox's wget takes any certificate, and so whoever is in between would see the address.
+func TestBusyboxsWgetIsNotAskedToFetch(t *testing.T) {
+	d := newDepot(t)
+	b, y := onBusybox(t), newYard(t)
+	a := d.fetched(artifact(t, 1000))
+	if done := b.ship("v1-abc", y.cargo(a)); done.NoPull == nil || done.NoPull.Error() != "it has neither curl nor GNU wget" || d.asked.Load() != 0 {
+		t.Errorf("%+v, asked %d times", done, d.asked.Load())
+	}
+}
+
+// An origin that says nothing any more: what a runner that is gone had begun is cleared by
+// the next one, and nothing of it becomes a release.
+func TestAFetchThatHangsIsClearedByTheNextRun(t *testing.T) {
+	d := newDepot(t)
+	b, y := d.trusting(), newYard(t)
+	a := d.fetched(artifact(t, 1<<20))
+	begun, over := make(chan struct{}), make(chan struct{})
+	defer close(over)
+	d.answer(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", fmt.Sprint(a.Size))
+		_, _ = w.Write(make([]byte, 1000))
+		w.(http.Flusher).Flush()
+		close(begun)
+		<-over
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-begun; cancel() }()
+	if _, err := b.site.Ship(ctx, "v1-abc", y.cargo(a), nil); err == nil || strings.Contains(b.left(), "v1-abc") {
+		t.Errorf("left %s: %v", b.left(), err)
+	}
+	d.answer(nil)
+	b.site = b.at(site.Config{Epoch: 1})
+	if err := b.site.Fence(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if done := b.ship("v1-abc", y.cargo(a)); done.How != "fetched by the host" || b.left() != "v1-abc" {
+		t.Errorf("%+v, left %s", done, b.left())
+	}
+}
+
+func TestADiskThatFillsUpWhileAHostFetchesIsNamed(t *testing.T) {
+	d := newDepot(t)
+	b, y := d.trusting(), newYard(t)
+	if os.Getuid() != 0 || exec.Command("mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "none", b.dir).Run() != nil {
+		remotetest.Lacking(t, "right to mount a tmpfs")
+	}
+	t.Cleanup(func() { _ = exec.Command("umount", b.dir).Run() })
+	a := d.fetched(artifact(t, 3<<20))
+	done, err := site.New(site.Config{Path: b.dir, Entry: "shop"}, blind{b.m}).Ship(t.Context(), "v1-abc", y.cargo(a), nil)
+	for _, err := range []error{err, done.NoPull} {
+		if code(err) != "FD-NO-SPACE" || !strings.Contains(err.Error(), "No space left on device") || b.left() != "" {
+			t.Errorf("%v, left %s", err, b.left())
+		}
 	}
 }
