@@ -200,7 +200,8 @@ type blind struct{ *remote.Machine }
 func (b blind) Run(ctx context.Context, script string) ([]byte, error) {
 	out, err := b.Machine.Run(ctx, script)
 	if bytes.HasPrefix(out, []byte("free")) {
-		out = []byte("free\n")
+		_, rest, _ := bytes.Cut(out, []byte("\n"))
+		out = append([]byte("free\n"), rest...)
 	}
 	return out, err
 }
