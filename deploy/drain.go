@@ -77,7 +77,7 @@ func (l *life) takeOut(ctx context.Context) error {
 	if err := l.drain(ctx); err != nil {
 		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
 	}
-	l.phase(Drained, "no request in flight")
+	l.phase(Drained, l.emptiedWords())
 	// The journal may be slow, and a balancer forget meanwhile.
 	return l.holding(ctx, func(ctx context.Context) error { l.outcome(ctx, Drained, "", ""); return nil })
 }

@@ -114,7 +114,7 @@ func (l *life) retake(ctx context.Context) error {
 	if err != nil {
 		return fault(l.host.Name(), Draining, err)
 	}
-	l.phase(Drained, "no request in flight")
+	l.phase(Drained, l.emptiedWords())
 	return nil
 }
 

@@ -81,7 +81,7 @@ func (st *stage) key() uint64 {
 		}
 	}
 	for _, lb := range s.lbs {
-		fmt.Fprint(&h, lb.fence, lb.lives)
+		fmt.Fprint(&h, lb.fence, lb.lives, lb.sticky)
 	}
 	fmt.Fprint(&h, st.d.doubt)
 	for _, c := range st.calls {

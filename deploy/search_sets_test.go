@@ -35,6 +35,19 @@ func first(fleet func() *sim, how func(h *simHost)) func() *sim {
 	}
 }
 
+// plain is a fleet whose balancers keep nobody with a host: drain is enough, until one is
+// configured anew. With sticky it was before.
+func plain(fleet func() *sim, sticky bool) func() *sim {
+	return func() *sim {
+		s := fleet()
+		s.plain = true
+		for _, lb := range s.lbs {
+			lb.sticky = sticky
+		}
+		return s
+	}
+}
+
 func searchWish(parallel int) Wish {
 	return Wish{Parallel: Amount{N: parallel}, Canary: Amount{N: 1}, OnFailure: FailRollback}
 }
@@ -89,6 +102,12 @@ func faultSets() (small, large []faultSet) {
 		{name: "operator takes", fleet: pair, wish: searchWish(1), ways: bothWays, budget: budget{takes: 1, settles: 1}},
 		{name: "operator gives", fleet: pair, wish: searchWish(1), ways: bothWays, budget: budget{gives: 1, polls: 1, settles: 1}},
 		{name: "forgetful balancer", fleet: pair, wish: searchWish(1), ways: bothWays, budget: budget{forgets: 1, polls: 3}},
+		{name: "no maint", fleet: plain(pair, false), wish: searchWish(1), ways: bothWays, mends: true, budget: budget{crashes: 1}},
+		{name: "no maint + lost", fleet: plain(pair, false), wish: searchWish(1), kinds: lostKinds, ways: bothWays, budget: budget{faults: 1, settles: 1}},
+		{name: "no maint + operator takes", fleet: plain(pair, false), wish: searchWish(1), ways: bothWays, budget: budget{takes: 1, settles: 1}},
+		{name: "no maint + operator gives", fleet: plain(pair, false), wish: searchWish(1), ways: bothWays, budget: budget{gives: 1, polls: 1, settles: 1}},
+		{name: "no maint + configured anew", fleet: plain(pair, false), wish: searchWish(1), ways: bothWays, budget: budget{forgets: 1, polls: 1}},
+		{name: "sticky clients", fleet: plain(pair, true), wish: searchWish(1), ways: bothWays, mends: true, budget: budget{crashes: 1}},
 		{name: "stop", fleet: pair, wish: baked, ways: bothWays, mends: true, budget: budget{stops: 1, settles: 1}},
 		{name: "stop + hung call", fleet: pair, wish: searchWish(1), ways: bothWays, budget: budget{stops: 1, hangs: 1}},
 		{name: "pause", fleet: pair, wish: searchWish(1), ways: bothWays, mends: true, budget: budget{pauses: 1, settles: 1}},
@@ -125,6 +144,8 @@ func faultSets() (small, large []faultSet) {
 		{name: "L operator", fleet: three, wish: searchWish(2), ways: bothWays, budget: budget{takes: 1, gives: 1, polls: 1}},
 		{name: "L forgetful balancer", fleet: three, wish: baked, ways: bothWays, budget: budget{forgets: 1, polls: 3}},
 		{name: "L forgetful balancer + crash", fleet: pair, wish: baked, ways: bothWays, budget: budget{forgets: 1, polls: 2, crashes: 1}},
+		{name: "L no maint + operator", fleet: plain(pair, false), wish: searchWish(1), ways: bothWays, budget: budget{takes: 1, gives: 1, polls: 1}},
+		{name: "L no maint + configured anew + crash", fleet: plain(pair, false), wish: searchWish(1), ways: bothWays, budget: budget{forgets: 1, polls: 2, crashes: 1}},
 		{name: "L stop", fleet: three, wish: searchWish(2), ways: bothWays, mends: true, budget: budget{stops: 1, polls: 1, settles: 1}},
 		{name: "L stop + lost", fleet: pair, wish: searchWish(1), kinds: lostKinds, ways: bothWays, budget: budget{stops: 1, faults: 1, settles: 1}},
 		{name: "L hung call", fleet: three, wish: searchWish(1), ways: bothWays, budget: budget{hangs: 1, polls: 1, settles: 1}},

@@ -23,6 +23,7 @@ type simEdge struct {
 	person        string // a host that a person put back
 	zone          string // whose hosts alone it carries; "" all
 	gone          bool   // unreachable
+	sticky        bool   // some clients come to a host in drain all the same; of a plain fleet
 }
 
 // A simLB is a balancer in one deployer's hands.
@@ -104,6 +105,7 @@ func (e *simEdge) gives(host string) {
 // forgets is a restart without a state file.
 func (e *simEdge) forgets() {
 	e.lives++
+	e.sticky = e.sticky || e.s.plain // it was configured anew
 	for _, h := range e.s.names {
 		if e.carries(h) && e.state[h] != StateReady && !e.s.hosts[h].hand {
 			e.gives(h)
@@ -249,7 +251,7 @@ func (lb *simLB) Empty(ctx context.Context, host string, _ func(string)) error {
 		if _, err := lb.keep(host); err != nil {
 			return err
 		}
-		if lb.state[host] == StateMaint {
+		if lb.state[host] == StateMaint || lb.drainWillDo() {
 			return nil
 		}
 		return lb.owned(host, func() error {
@@ -259,6 +261,9 @@ func (lb *simLB) Empty(ctx context.Context, host string, _ func(string)) error {
 		})()
 	})
 }
+
+// drainWillDo: it is proven that nobody comes to a host in drain.
+func (e *simEdge) drainWillDo() bool { return e.s.plain && !e.sticky || e.s.rules.noMaint }
 
 type simBusy struct{}
 
@@ -288,6 +293,9 @@ func (lb *simLB) keep(host string) (again bool, err error) {
 		return false, nil
 	case held && st == StateReady && lb.lives != was.lives:
 		return true, lb.owned(host, func() error {
+			if was.state == StateDrain && lb.s.plain && !lb.drainWillDo() {
+				was.state = StateMaint
+			}
 			lb.set(host, was.state)
 			lb.left[host] = simLeft{was.state, lb.lives}
 			delete(lb.back, host)

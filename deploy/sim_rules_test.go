@@ -63,6 +63,9 @@ func (h *simHost) guarded(op string, want Phase) {
 		if lb.state[h.name] == StateReady && !lb.justBack(h.name) {
 			h.s.violated("I5: %s of %s while it is in rotation on %s", op, h.name, lb.name)
 		}
+		if lb.state[h.name] == StateDrain && lb.sticky {
+			h.s.violated("I5: %s of %s while it is only in drain on %s, which keeps clients with it", op, h.name, lb.name)
+		}
 		if lb.taken[h.name] && !h.hand && (lb.mark[h.name] == "" || lb.claimed[h.name]) {
 			h.s.violated("I3: %s of %s, which a person took out on %s", op, h.name, lb.name)
 		}

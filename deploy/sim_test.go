@@ -32,6 +32,7 @@ type sim struct {
 	rules  simRules
 	timing Timing
 	all    []*deployer
+	plain  bool                                 // its balancers keep nobody with a host, until they are configured anew
 	trusts bool                                 // whoever goes on does so in spite of a doubt
 	unwell map[string]bool                      // of a large fleet
 	acts   int                                  // calls that were carried out
@@ -43,13 +44,13 @@ type sim struct {
 
 // simRules are checks that balancers, hosts and deployers make, and mutants leave out.
 type simRules struct {
-	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, noHostFence, noTurn bool
+	noFence, noFloor, noOwner, noSurprise, keepsUpstarts, anyBudget, noHostFence, noTurn, noMaint bool
 }
 
 // rulesOf are the checks that are to be left out, by name.
 func rulesOf(t testing.TB, words string) (r simRules) {
 	names := map[string]*bool{"noFence": &r.noFence, "noFloor": &r.noFloor, "noOwner": &r.noOwner, "noSurprise": &r.noSurprise,
-		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "noHostFence": &r.noHostFence, "noTurn": &r.noTurn}
+		"keepsUpstarts": &r.keepsUpstarts, "anyBudget": &r.anyBudget, "noHostFence": &r.noHostFence, "noTurn": &r.noTurn, "noMaint": &r.noMaint}
 	for _, w := range strings.Fields(words) {
 		rule, ok := names[w]
 		if !ok {

@@ -85,7 +85,7 @@ func TestMaintIsNeededWhereNothingProvesOtherwise(t *testing.T) {
 		needed             bool
 		why                string
 	}{
-		{"plain", plain, pools, "", false, true, false, "no cookie, no stick-table, no request since the drain, graceful reload"},
+		{"plain", plain, pools, "", false, true, false, "no cookie, no stick-table, none came in drain"},
 		{"abrupt", plain, pools, "", false, false, true, "the app's socket may close while it reloads"},
 		{"arriving", plain, pools, "", true, true, true, "requests still came in drain"},
 		{"tcp", []*server{{pool: "shop", mode: "tcp"}}, pools, "", false, true, true, `shop has mode "tcp"`},
@@ -94,7 +94,7 @@ func TestMaintIsNeededWhereNothingProvesOtherwise(t *testing.T) {
 		{"pool not shown", plain, nil, "", false, true, true, "shop has a cookie"},
 		{"table", plain, pools, sticky("sticky t\n== end\n"), false, true, true, "stick-table t keeps clients with a server"},
 		{"tables cut", plain, pools, sticky(""), false, true, true, "stick-tables could not be read"},
-		{"no tables", plain, pools, sticky("== end\n"), false, true, false, "no cookie, no stick-table, no request since the drain, graceful reload"},
+		{"no tables", plain, pools, sticky("== end\n"), false, true, false, "no cookie, no stick-table, none came in drain"},
 	} {
 		needed, why := maintNeeded(c.mine, c.pools, c.tables, c.arriving, c.graceful)
 		if needed != c.needed || why != c.why {

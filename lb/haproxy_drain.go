@@ -43,7 +43,7 @@ func (h *HAProxy) Drain(ctx context.Context, act Runner, host string, minServing
 
 func (h *HAProxy) drained(host string, s *acted) error {
 	l, before := h.Left(host)
-	l.Served = s.served || before && l.Served
+	l.Served, l.Alone = s.served || before && l.Served, ""
 	h.Recall(host, l)
 	return h.remember(host, s.snapshot, l.Maint)
 }

@@ -146,6 +146,7 @@ func (w *wait) ripe() bool {
 func (w *wait) beyondDrain(ctx context.Context, s *snapshot, st standing) (done bool, err error) {
 	needed, why := w.h.needsMaint(ctx, w.host, s, w.arriving)
 	if !needed {
+		w.h.alone(w.host, s, why)
 		return true, nil
 	}
 	w.say("to maint: " + why)

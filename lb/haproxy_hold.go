@@ -4,7 +4,8 @@ import "context"
 
 // Hold returns nil while host stands as we left it. What a restarted or reloaded
 // HAProxy forgot is set again (again is true); what a person changed is refused. A
-// host that is to be in maint and could not go there at once goes when it is idle.
+// host that is to be in maint and could not go there at once goes when it is idle; so
+// does one that was left in drain, once that is not proven to be enough any more.
 func (h *HAProxy) Hold(ctx context.Context, act Runner, host string) (again bool, err error) {
 	s, err := h.look(ctx, "")
 	if err != nil {
@@ -13,6 +14,9 @@ func (h *HAProxy) Hold(ctx context.Context, act Runner, host string) (again bool
 	st, again, err := h.hold(ctx, act, host, s)
 	if err != nil {
 		return again, err
+	}
+	if !again {
+		h.stillAlone(ctx, host, s)
 	}
 	if l, _ := h.Left(host); l.Maint && !st.maint && !again {
 		return false, h.sink(ctx, act, host, s, st)
@@ -60,8 +64,8 @@ func (h *HAProxy) again(ctx context.Context, act Runner, host string, s *snapsho
 	if err := h.remember(host, a.snapshot, maint); err != nil {
 		return st, true, err
 	}
-	if maint {
-		l, _ := h.Left(host)
+	h.stillAlone(ctx, host, a.snapshot)
+	if l, _ := h.Left(host); l.Maint {
 		if st, err = l.stands(host, a.snapshot); err != nil {
 			return st, true, err
 		}

@@ -15,6 +15,10 @@ type Left struct {
 	Maint  bool           `json:"maint"`  // in maint, or to be as soon as it is idle
 	Served bool           `json:"served"` // it served before we took it out
 	Tried  int            `json:"tried"`  // what it was told since, and no answer came
+
+	Alone   string `json:"alone,omitempty"`    // why drain is enough; "" when it is not, or nobody knows yet
+	AloneBy string `json:"alone_by,omitempty"` // the HAProxy of which that was proven
+	Total   int64  `json:"total,omitempty"`    // requests that it had given the host by then
 }
 
 // as tells that a server which is out is so by us: as we left it, or as it was told and
@@ -84,6 +88,9 @@ func (h *HAProxy) remember(host string, s *snapshot, maint bool) error {
 	l.Pid, l.Start, l.Maint, l.Bits, l.Tried = s.gen.pid, s.gen.start, maint, map[string]int{}, 0
 	for _, r := range roots {
 		l.Bits[r.key()] = r.out()
+	}
+	if maint {
+		l.Alone = ""
 	}
 	h.Recall(host, l)
 	return nil

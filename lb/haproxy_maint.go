@@ -33,7 +33,7 @@ func maintNeeded(mine []*server, pools []pool, tables string, arriving, graceful
 	if tables != "" {
 		return true, tables
 	}
-	return false, "no cookie, no stick-table, no request since the drain, graceful reload"
+	return false, "no cookie, no stick-table, none came in drain"
 }
 
 func cookieOf(pools []pool, name string) string {
@@ -52,6 +52,40 @@ func (h *HAProxy) needsMaint(ctx context.Context, host string, s *snapshot, arri
 		return needed, why
 	}
 	return maintNeeded(s.of(host), s.pools, h.stickyTables(ctx, s.gen), arriving, true)
+}
+
+// alone notes that host is empty in drain alone, of which HAProxy that was proven, and
+// how many requests it had got by then.
+func (h *HAProxy) alone(host string, s *snapshot, why string) {
+	l, _ := h.Left(host)
+	l.Alone, l.AloneBy, l.Total = why, s.gen.String(), h.load(host, s).total
+	h.Recall(host, l)
+}
+
+// stillAlone proves anew what let host stay in drain: another HAProxy may be configured
+// otherwise, and a request that came all the same came by what cannot be read. What is not
+// proven any more goes to maint.
+func (h *HAProxy) stillAlone(ctx context.Context, host string, s *snapshot) {
+	l, _ := h.Left(host)
+	if l.Alone == "" {
+		return
+	}
+	came := l.AloneBy == s.gen.String() && l.Total != h.load(host, s).total
+	if needed, why := h.needsMaint(ctx, host, s, came); !needed {
+		h.alone(host, s, why)
+		return
+	}
+	l.Maint, l.Alone = true, ""
+	h.Recall(host, l)
+}
+
+// Emptied says by which facts host is out in drain alone; "" where it is not.
+func (h *HAProxy) Emptied(host string) string {
+	l, _ := h.Left(host)
+	if l.Alone == "" {
+		return ""
+	}
+	return "no maint: " + l.Alone
 }
 
 func (h *HAProxy) stickyTables(ctx context.Context, gen generation) string {

@@ -118,6 +118,14 @@ func (b *balancer) Empty(ctx context.Context, host string, say func(string)) err
 	return b.driver.Empty(ctx, b.owned(host), host, say)
 }
 
+// Emptied says why the host is out in drain alone, where it is.
+func (b *balancer) Emptied(host string) string {
+	if d, ok := b.driver.(interface{ Emptied(host string) string }); ok {
+		return d.Emptied(host)
+	}
+	return ""
+}
+
 // Cut ends sessions where the driver can.
 func (b *balancer) Cut(ctx context.Context, host string) error {
 	d, ok := b.driver.(interface {
