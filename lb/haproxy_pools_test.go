@@ -272,7 +272,7 @@ func TestALaterRunGoesOnWithWhatWasLeft(t *testing.T) {
 	must(t, d.Drain(ctx, lbtest.Shell{}, "web1", 1))
 	must(t, d.Empty(ctx, lbtest.Shell{}, "web1", quiet))
 	left, ok := d.Left("web1")
-	if want := fmt.Sprintf("{%s %d map[shop/web1:1] true true 0}", h.Pid(), left.Start); !ok || fmt.Sprint(left) != want {
+	if want := fmt.Sprintf("{%s %d map[shop/web1:1] true true 0   0}", h.Pid(), left.Start); !ok || fmt.Sprint(left) != want {
 		t.Errorf("left %v, want %s", left, want)
 	}
 	later := lb.NewHAProxy(h.Config(b, "shop"), lbtest.Shell{})
