@@ -108,7 +108,7 @@ func (b *Book) verdict(errs []error) error {
 	case fenced != nil:
 		return fenced
 	case done == 0 && len(b.stores) == 1:
-		return fmt.Errorf("journal: %w", errs[0])
+		return errs[0]
 	case done == 0:
 		return fmt.Errorf("journal: no balancer took the record: %w", errors.Join(errs...))
 	}

@@ -175,7 +175,7 @@ func TestABookFailsWhenNoBalancerAnswersOrOneIsFenced(t *testing.T) {
 	ok(t, err)
 	d.down = true
 	err = NewBook([]*Store{b}, 1).Append(t.Context(), rec(r1, "end", "", 0))
-	equal(t, err.Error(), "journal: edge2: state: journal: connection lost")
+	equal(t, err.Error(), "edge2: state: journal: connection lost")
 	equal(t, errors.Is(err, errDown), true)
 	_, err = NewBook([]*Store{b}, 1).Unfinished(t.Context())
 	equal(t, err.Error(), "edge2: state: read the journals: connection lost")

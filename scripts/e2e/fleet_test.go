@@ -65,6 +65,11 @@ func around(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "inventory:", err)
 		return 1
 	}
+	defer storeDown()
+	if err := storeUp(); err != nil {
+		fmt.Fprintln(os.Stderr, "etcd:", err)
+		return 1
+	}
 	return m.Run()
 }
 
@@ -370,6 +375,9 @@ func noneLeft(t *testing.T) {
 	t.Helper()
 	for _, e := range edges() {
 		noneLeftOn(t, e)
+	}
+	if !storeLockFree(t) {
+		t.Error("the lock in etcd is still held")
 	}
 }
 

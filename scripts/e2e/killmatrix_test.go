@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -165,6 +166,10 @@ var effective = regexp.MustCompile(":(" + or(os.Getenv("FLIPDEPLOY_KILLS_ACTS"),
 
 func TestKillMatrix(t *testing.T) {
 	fresh(t)
+	if store != nil {
+		storeFresh(t)
+		store[2].kill() // one member is down all the while
+	}
 	k := newKiller(t)
 	for _, s := range scenarios {
 		points := k.points(t, s)
@@ -179,7 +184,11 @@ func TestKillMatrix(t *testing.T) {
 }
 
 func row(s scenario, settle, point string) string {
-	return strings.Join([]string{or(os.Getenv("FLIPDEPLOY_BALANCERS"), "haproxy"), s.name, settle, point}, "\t")
+	where := or(os.Getenv("FLIPDEPLOY_BALANCERS"), "haproxy")
+	if store != nil {
+		where += ", etcd"
+	}
+	return strings.Join([]string{where, s.name, settle, point}, "\t")
 }
 
 func or(a, b string) string {
@@ -191,6 +200,12 @@ func or(a, b string) string {
 
 // wanted are the points that have no line yet, or a sample of all.
 func wanted(s scenario, settle string, points []string, n int) (todo []string) {
+	if every, err := strconv.Atoi(os.Getenv("FLIPDEPLOY_KILLS")); err == nil { // so many apart, others for the other way to settle
+		for i := n * every / 2; i < len(points); i += every {
+			todo = append(todo, points[i])
+		}
+		return todo
+	}
 	if !whole() {
 		if n > 0 && s.name != scenarios[0].name {
 			return nil
@@ -257,6 +272,7 @@ func (k *killer) at(t *testing.T, s scenario, settle, point string) {
 func (k *killer) sound(t *testing.T) {
 	if t.Failed() {
 		fresh(t)
+		storeFresh(t)
 		k.runs = "v0"
 	}
 }
@@ -268,7 +284,7 @@ func lockFree(t *testing.T) bool {
 			return false
 		}
 	}
-	return true
+	return storeLockFree(t)
 }
 
 func (k *killer) write(t *testing.T, line string) {

@@ -10,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"github.com/flipdeploy/flipdeploy/deploy/state"
 )
 
 const (
@@ -64,6 +66,9 @@ const (
 // none is why no member answered for the cluster.
 func (c *client) none(ctx context.Context, doing string, tries []error) error {
 	if why := context.Cause(ctx); why != nil && !errors.Is(why, errWaited) && !errors.Is(why, context.DeadlineExceeded) {
+		if lost := (*state.LostError)(nil); errors.As(why, &lost) {
+			return lost
+		}
 		return fmt.Errorf("etcd: %s: %w", doing, why)
 	}
 	f := &Fault{Doing: doing, code: "FD-STORE-UNREACHABLE", Why: "no member can be reached: " + strings.Join(c.conf.Endpoints, ", "),
