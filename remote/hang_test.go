@@ -1,8 +1,10 @@
 package remote_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +41,11 @@ func TestATransferInWhichNothingMovesIsGivenUp(t *testing.T) {
 	}
 	if err := m.Fetch(t.Context(), "for i in 1 2 3 4; do sleep 0.3; echo .; done", io.Discard); err != nil {
 		t.Errorf("a slow answer: %v", err)
+	}
+	var heard bytes.Buffer
+	out, err := m.Stream(remote.Heard(t.Context(), &heard), "for i in 1 2 3 4; do sleep 0.3; echo $i; done", strings.NewReader(""))
+	if err != nil || heard.String() != "1\n2\n3\n4\n" || string(out) != heard.String() {
+		t.Errorf("what says how far it is: %q, %q, %v", &heard, out, err)
 	}
 	calls := map[string]func() error{
 		"stream": func() error { _, err := m.Stream(t.Context(), "cat >/dev/null; sleep 9", &paced{left: 5}); return err },

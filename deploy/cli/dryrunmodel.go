@@ -18,7 +18,7 @@ type foretold struct {
 	BytesSend     int64          `json:"bytes_send"`
 	BytesAtMost   bool           `json:"bytes_at_most"` // a delta or packing may make them fewer
 	BytesFetch    int64          `json:"bytes_fetch"`   // by the hosts themselves
-	From          string         `json:"from,omitempty"`
+	From          string         `json:"fetched_from,omitempty"`
 	Order         []string       `json:"order"` // in which hosts change
 	Hosts         []foretoldHost `json:"hosts"`
 	Notes         []noted        `json:"notes"`

@@ -42,7 +42,7 @@ func applies(env Env) (code int, asked bool) {
 }
 
 func limitFlag() ucli.Flag {
-	return &ucli.StringFlag{Name: "limit-rate", Usage: "bytes a second to send at most, to all hosts together, `RATE` like 10M", EnvVars: twin("limit-rate")}
+	return &ucli.StringFlag{Name: "limit-rate", Usage: "bytes a second to send, or to be fetched, at most, by all hosts together, `RATE` like 10M", EnvVars: twin("limit-rate")}
 }
 
 var rate = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([kKMG]?)$`)
