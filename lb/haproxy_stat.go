@@ -60,15 +60,15 @@ func columnsOf(names []string) map[string]int {
 }
 
 func (r *row) text(name string) string {
-	if _, ok := r.columns[name]; !ok && r.err == nil {
+	if i, ok := r.columns[name]; (!ok || i >= len(r.cells)) && r.err == nil {
 		r.err = fmt.Errorf("no column %s", name)
 	}
 	return r.maybe(name)
 }
 
-// maybe is "" where there is no such column.
+// maybe is "" where there is no such column, or the row does not come so far.
 func (r *row) maybe(name string) string {
-	if i, ok := r.columns[name]; ok {
+	if i, ok := r.columns[name]; ok && i < len(r.cells) {
 		return r.cells[i]
 	}
 	return ""
