@@ -43,8 +43,13 @@ type Budget struct {
 	MinServing int      // hosts that must serve once the act has taken effect
 	Parallel   int      // hosts that may carry an owner mark, this one included
 	Beside     []string // hosts with marks of ours that return by the same change: they do not count
-	ZoneMin    int      // of Among, the hosts of a zone, so many must serve, too
-	Among      []string
+	Zones      []Floor  // of the hosts that leave
+}
+
+// A Floor is how many of some hosts must serve once the act has taken effect.
+type Floor struct {
+	Min   int
+	Hosts []string
 }
 
 // A Balancer takes hosts out of rotation and puts them back. Every call that
@@ -171,5 +176,5 @@ type Record struct {
 	Outcome Outcome   `json:"outcome,omitempty"`
 	Probe   *Probe    `json:"probe,omitempty"`
 	Doubt   bool      `json:"doubt,omitempty"` // the host is done, and the judge was in doubt of it
-	Back    time.Time `json:"back,omitzero"` // when the host was in rotation again, if that was since its last record
+	Back    time.Time `json:"back,omitzero"`   // when the host was in rotation again, if that was since its last record
 }

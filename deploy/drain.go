@@ -99,7 +99,7 @@ func (l *life) leave(ctx context.Context) error {
 		defer l.clock.halt()()
 		return g.pass(l.run.ctx, l.host.Name(), &parked{lbs: l.lbs})
 	}
-	return everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget()) })
+	return everywhere(l.lbs, func(b Balancer) error { return b.Drain(ctx, l.host.Name(), l.budget(b)) })
 }
 
 // enter puts a claimed host back everywhere.
@@ -133,7 +133,7 @@ func (l *life) outAgain(ctx context.Context) error {
 // claim marks the host on every balancer, or on none.
 func (l *life) claim(ctx context.Context) error {
 	l.run.sweep(ctx, l.host.Name())
-	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.claimBudget()) })
+	err := everywhere(l.lbs, func(b Balancer) error { return b.Claim(ctx, l.host.Name(), l.claimBudget(b)) })
 	if err == nil {
 		return nil
 	}

@@ -187,7 +187,7 @@ func each(all map[string]*parked, returns bool, failed map[string]error, do func
 
 func (l *life) alone(returns bool) error {
 	if !returns {
-		return everywhere(l.lbs, func(b Balancer) error { return b.Drain(l.run.ctx, l.host.Name(), l.budget()) })
+		return everywhere(l.lbs, func(b Balancer) error { return b.Drain(l.run.ctx, l.host.Name(), l.budget(b)) })
 	}
 	ctx, cancel := context.WithTimeout(l.run.ctx, l.run.Timing.LBReady)
 	defer cancel()

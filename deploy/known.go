@@ -9,13 +9,14 @@ func (x *run) index() {
 	for _, h := range x.Plan.Hosts {
 		x.plans[h.Name] = h
 	}
-	x.zones = x.Plan.members()
+	x.zones, x.floors = x.Plan.members(), map[string]int{}
 	places := x.Plan.zonePlaces()
 	for i := range x.hosts {
 		x.hosts[i].Zone = places[x.plans[x.hosts[i].Name].Zone]
 	}
 	for _, b := range x.Balancers {
 		x.looks[b.Name()] = &shared[map[string]Seat]{}
+		x.floors[b.Name()] = x.floor(b)
 	}
 }
 

@@ -211,7 +211,11 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 		return ending{phase: l.run.phaseOf(l.host.Name()), changed: l.changed, err: err}
 	}
 	turned := errors.Is(err, errTurned)
-	if !turned {
+	cut := !turned && !l.run.Plan.NoUndo && unreachable(err) && l.cutOff()
+	switch {
+	case cut: // no failure, to whoever goes on either
+		l.run.fail(l.host.Name(), err)
+	case !turned:
 		l.failure(ctx, err)
 	}
 	if l.run.Plan.NoUndo {
@@ -221,7 +225,10 @@ func (l *life) failedOut(ctx context.Context, err error) ending {
 	if e.err == nil {
 		e.err = err
 	}
-	e.failed = e.failed || !turned && !e.away
+	if cut && !e.away { // it is there again, and was given up
+		l.outcome(ctx, Failed, l.plan.To, err.Error())
+	}
+	e.failed = e.failed || !turned && !(cut && e.away)
 	return e
 }
 
@@ -255,7 +262,7 @@ func (l *life) failedBake(err error) ending {
 		return ending{phase: Done, runs: l.plan.To, changed: l.changed, pause: true, doubt: true, err: err}
 	}
 	if unreachable(err) && l.cutOff() { // it serves, as far as anybody knows: the look at the whole fleet in the end tells
-		return ending{phase: Done, runs: l.plan.To, changed: l.changed, away: true, err: err}
+		return ending{phase: Done, runs: l.plan.To, changed: l.changed, away: true, pause: l.run.clears(l.host.Name()), err: err}
 	}
 	l.failure(l.run.ctx, err)
 	if l.run.Plan.NoUndo {

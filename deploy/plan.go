@@ -47,7 +47,8 @@ type Plan struct {
 	Parallel   int           `json:"parallel"`
 	Canary     int           `json:"canary"`
 	MinServing int           `json:"min_serving"`
-	Serving    int           `json:"serving"` // hosts that served when the plan was made
+	EachZone   bool          `json:"each_zone,omitempty"` // it was a percentage, and is as much of each zone
+	Serving    int           `json:"serving"`             // hosts that served when the plan was made
 	MaxFail    int           `json:"max_failures"`
 	OnFailure  Failure       `json:"on_failure"`
 	OnDrain    DrainTimeout  `json:"on_drain_timeout,omitempty"`
@@ -178,12 +179,16 @@ func (p Plan) Floor() error {
 		}
 		serving = serving || h.Changes() && h.Serving
 	}
-	if !serving || p.Serving+gain-1 >= p.MinServing {
+	has := p.Serving
+	if p.EachZone {
+		has = p.Served()
+	}
+	if !serving || has+gain-1 >= p.MinServing {
 		return p.zoneFloor()
 	}
 	return &Fault{
 		Code_: "FD-FLOOR",
-		Err:   fmt.Errorf("%d of %d hosts serve and min_serving is %d: no host can be taken out", p.Serving, len(p.Hosts), p.MinServing),
+		Err:   fmt.Errorf("%d of %d hosts serve and min_serving is %d: no host can be taken out", has, len(p.Hosts), p.MinServing),
 		Hint_: "bring more hosts into rotation, or lower min_serving",
 	}
 }

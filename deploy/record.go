@@ -22,23 +22,26 @@ func (l *life) say(b Balancer) func(string) {
 	}
 }
 
-func (l *life) budget() Budget { return l.run.budget(l.host.Name()) }
+func (l *life) budget(on Balancer) Budget { return l.run.budget(on, l.host.Name()) }
 
-// budget is what has to hold when the host leaves.
-func (x *run) budget(host string) Budget {
-	return x.inZone(Budget{MinServing: x.Plan.MinServing, Parallel: x.Plan.Parallel}, host)
+// budget is what has to hold on the balancer when the hosts leave.
+func (x *run) budget(on Balancer, hosts ...string) Budget {
+	return Budget{MinServing: x.floors[on.Name()], Parallel: x.Plan.Parallel, Zones: x.zoneFloors(hosts)}
 }
 
 // claimBudget: hosts that wait at the gate to return make room for those that leave
 // by the same change, which checks the floor for both together.
-func (l *life) claimBudget() Budget {
-	b := l.budget()
+func (l *life) claimBudget(on Balancer) Budget {
+	b := l.budget(on)
 	for host, returns := range l.run.gate.parkedHosts() {
 		if returns {
 			b.Beside = append(b.Beside, host)
 		}
 	}
-	b.MinServing, b.ZoneMin = max(0, b.MinServing-len(b.Beside)), max(0, b.ZoneMin-len(b.Beside))
+	b.MinServing = max(0, b.MinServing-len(b.Beside))
+	for i := range b.Zones {
+		b.Zones[i].Min = max(0, b.Zones[i].Min-len(b.Beside))
+	}
 	return b
 }
 

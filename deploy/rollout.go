@@ -76,6 +76,7 @@ type run struct {
 	at       map[string]int // of each host in hosts
 	plans    map[string]PlannedHost
 	zones    map[string][]string // hosts of each
+	floors   map[string]int      // of each balancer, of all the hosts that it carries
 	census   shared[struct{}]
 	looks    map[string]*shared[map[string]Seat] // of each balancer
 	errs     map[string]error

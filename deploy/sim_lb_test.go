@@ -174,7 +174,7 @@ func (lb *simLB) Claim(ctx context.Context, host string, b Budget) error {
 			return &simRefusal{RefusedBudget}
 		case lb.state[host] != StateReady && !held && !lb.s.rules.noSurprise:
 			return &simRefusal{RefusedOut}
-		case lb.lowers(host) && (lb.serving()-1 < b.MinServing || lb.among(b.Among)-1 < b.ZoneMin && len(b.Among) > 0):
+		case lb.lowers(host) && (lb.serving()-1 < b.MinServing || lb.short(b, nil, []string{host})):
 			return &simRefusal{RefusedFloor}
 		}
 		if lb.mark[host] == "" {
@@ -205,7 +205,7 @@ func (lb *simLB) Drain(ctx context.Context, host string, b Budget) error {
 		if err := lb.mayLeave(host); err != nil {
 			return err
 		}
-		if lb.lowers(host) && (lb.serving()-1 < b.MinServing || lb.among(b.Among)-1 < b.ZoneMin && len(b.Among) > 0) && !lb.s.rules.noFloor {
+		if lb.lowers(host) && (lb.serving()-1 < b.MinServing || lb.short(b, nil, []string{host})) && !lb.s.rules.noFloor {
 			return &simRefusal{RefusedFloor}
 		}
 		lb.leaves(host)
@@ -231,7 +231,7 @@ func (lb *simLB) leaves(host string) {
 		return
 	}
 	h.intended("drain", Draining)
-	if h.well() && lb.serving()-1 < lb.s.plan.MinServing {
+	if h.well() && lb.serving()-1 < lb.fewest() {
 		lb.s.violated("I1: %s was drained on %s, where %d serve now", host, lb.name, lb.serving()-1)
 	}
 	lb.inItsZone(h)

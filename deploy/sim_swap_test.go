@@ -31,7 +31,7 @@ func (lb *simSwapper) change(back, out []string, b Budget) error {
 }
 
 func (lb *simSwapper) maySwap(back, out []string, b Budget) error {
-	serving, near := lb.serving(), lb.among(b.Among)
+	serving := lb.serving()
 	for _, h := range append(slices.Clone(back), out...) {
 		if err := lb.owned(h, func() error { return nil })(); err != nil {
 			return err
@@ -44,7 +44,6 @@ func (lb *simSwapper) maySwap(back, out []string, b Budget) error {
 			}
 			if lb.s.hosts[h].well() {
 				serving++
-				near++
 			}
 		}
 	}
@@ -55,11 +54,10 @@ func (lb *simSwapper) maySwap(back, out []string, b Budget) error {
 		}
 		if lb.lowers(h) {
 			serving--
-			near--
 			lowers = true
 		}
 	}
-	if lowers && (serving < b.MinServing || near < b.ZoneMin && len(b.Among) > 0) && !lb.s.rules.noFloor {
+	if lowers && (serving < b.MinServing || lb.short(b, back, out)) && !lb.s.rules.noFloor {
 		return &simRefusal{RefusedFloor}
 	}
 	return nil

@@ -47,6 +47,33 @@ func (e *simEdge) among(hosts []string) (n int) {
 	return n
 }
 
+// short tells that a zone's floor would not be kept.
+func (e *simEdge) short(b Budget, back, out []string) bool {
+	for _, f := range b.Zones {
+		n := e.among(f.Hosts)
+		for _, h := range f.Hosts {
+			switch {
+			case slices.Contains(out, h) && e.lowers(h):
+				n--
+			case slices.Contains(back, h) && e.state[h] != StateReady && e.s.hosts[h].well():
+				n++
+			}
+		}
+		if n < f.Min {
+			return true
+		}
+	}
+	return false
+}
+
+// fewest is how many of all its hosts have to serve.
+func (e *simEdge) fewest() int {
+	if z := e.s.plan.zoneOf(e.zone); z != nil && e.s.plan.EachZone {
+		return min(z.MinServing, e.s.plan.MinServing)
+	}
+	return e.s.plan.MinServing
+}
+
 // cutOff tells that the call goes to a balancer that cannot be reached. The journal is on
 // all of them.
 func (s *sim) cutOff(c *call) bool {
@@ -75,7 +102,7 @@ func (lb *simLB) inItsZone(h *simHost) {
 	if left := lb.among(s.plan.members()[z.Name]) - 1; h.well() && left < z.MinServing {
 		s.violated("I1: %s was drained on %s, where %d of zone %s serve now", h.name, lb.name, left, z.Name)
 	}
-	if lb.by.unheard {
+	if lb.by.unheard || lb.by.leaves { // who abandons puts back what is out, of all zones
 		return
 	}
 	for _, other := range s.names {

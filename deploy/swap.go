@@ -73,7 +73,7 @@ func (x *run) swapOn(ctx context.Context, all map[string]*parked, s Swapper, bac
 		if len(back)+len(out) == 0 {
 			return &late{on: s}
 		}
-		err := s.Swap(ctx, back, out, x.budget(append(out[:len(out):len(out)], back...)[0]))
+		err := s.Swap(ctx, back, out, x.budget(s, out...))
 		n := len(out)
 		switch {
 		case err == nil:

@@ -33,7 +33,7 @@ type part struct {
 	first [ranks]int // of those
 	hands int        // hosts in hand
 	away  bool       // one of them could not be reached when its turn came
-	begun bool       // one of them was changed
+	begun bool       // one of them is known to have been changed
 }
 
 func (p *part) left() bool { return p.todo != [ranks]int{} }
@@ -130,7 +130,7 @@ func (v *View) enter(t *tally, i int) {
 	if v.Direction != AsIs && h.Zone < len(t.zones) {
 		z = &t.zones[h.Zone]
 	}
-	z.begun = z.begun || h.Changed
+	z.begun = z.begun || h.Changed && h.Phase != Unknown
 	if h.Busy {
 		t.busy++
 		z.hands++

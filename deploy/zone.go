@@ -41,9 +41,7 @@ func (p Plan) zoned(w Wish) Plan {
 	}
 	p.Zones = slices.Clone(p.Zones)
 	p.Canary, p.ZoneBake = min(p.Canary, p.firstChanges()), w.ZoneBake
-	if w.MinServing.Percent {
-		p.MinServing = min(p.MinServing, 1) // of each zone, and of all together by that
-	}
+	p.EachZone = w.MinServing.Percent
 	for i := range p.Zones {
 		z, rotation := &p.Zones[i], 0
 		z.Serving = 0
@@ -69,13 +67,12 @@ func (p Plan) zoned(w Wish) Plan {
 // Refloor puts another floor in the place of that of each zone: a percentage, or the
 // zone's own without one.
 func (p *Plan) Refloor(least Amount) {
-	p.Zones = slices.Clone(p.Zones)
+	p.Zones, p.EachZone = slices.Clone(p.Zones), least.Percent && len(p.Zones) > 0
 	for i := range p.Zones {
 		z := &p.Zones[i]
 		z.MinServing = max(0, z.Serving-p.Parallel)
 		if least.Percent {
 			z.MinServing = least.up(len(p.members()[z.Name]))
-			p.MinServing = min(p.MinServing, 1)
 		}
 		if p.MinServing == 0 {
 			z.MinServing = 0
@@ -164,12 +161,29 @@ func (p Plan) members() map[string][]string {
 	return m
 }
 
-// inZone adds the floor of the host's zone.
-func (x *run) inZone(b Budget, host string) Budget {
-	if z := x.Plan.zoneOf(x.planned(host).Zone); z != nil {
-		b.ZoneMin, b.Among = z.MinServing, x.zones[z.Name]
+// zoneFloors are those of the hosts' zones.
+func (x *run) zoneFloors(hosts []string) (all []Floor) {
+	for _, z := range x.Plan.Zones {
+		if slices.ContainsFunc(hosts, func(h string) bool { return x.planned(h).Zone == z.Name }) {
+			all = append(all, Floor{z.MinServing, x.zones[z.Name]})
+		}
 	}
-	return b
+	return all
+}
+
+// floor is how many of all its hosts have to serve on the balancer. A percentage of the
+// fleet is no more than that of the zones there.
+func (x *run) floor(b Balancer) int {
+	if !x.Plan.EachZone {
+		return x.Plan.MinServing
+	}
+	there := 0
+	for _, z := range x.Plan.Zones {
+		if slices.ContainsFunc(x.zones[z.Name], func(h string) bool { return slices.Contains(x.Carries[h], b) }) {
+			there += z.MinServing
+		}
+	}
+	return min(there, x.Plan.MinServing)
 }
 
 // watchZone tells that the first zone is done, and that its hosts are watched from now on,
@@ -212,6 +226,15 @@ func (l *life) there(ctx context.Context) error {
 		return &lbLost{"host", err}
 	}
 	return nil
+}
+
+// clears tells that others wait for what is seen of the host: no zone but its own was begun.
+func (x *run) clears(host string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	v := View{Hosts: x.hosts, Zones: len(x.Plan.Zones), AnyZone: x.Plan.Mode == ModeRollback || x.dir != Forward}
+	t := v.tally()
+	return v.tries(&t, x.hosts[x.at[host]].Zone)
 }
 
 // cutOff tells that none of the balancers which carry the host can be asked either: it is

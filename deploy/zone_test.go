@@ -153,9 +153,9 @@ func TestFloorsOfZones(t *testing.T) {
 		want  string
 	}{
 		{"the default", plan(Wish{Parallel: Amount{N: 2}, Canary: Amount{N: 9}}, "a", "b", "a", "a", "b"), "min 3, canary 3: web1 web3 web4 web2 web5; a 1 of 3, b 0 of 2; <nil>"},
-		{"a percentage is of each", plan(Wish{Parallel: Amount{N: 4}, MinServing: percent}, "a", "a", "a", "b", "b"), "min 1, canary 0: web1 web2 web3 web4 web5; a 2 of 3, b 1 of 2; <nil>"},
+		{"a percentage is of each", plan(Wish{Parallel: Amount{N: 4}, MinServing: percent}, "a", "a", "a", "b", "b"), "min 3, canary 0: web1 web2 web3 web4 web5; a 2 of 3, b 1 of 2; <nil>"},
 		{"a zone too small for its percentage", plan(Wish{Parallel: Amount{N: 1}, MinServing: percent}, "a", "a", "b"),
-			"min 1, canary 0: web1 web2 web3; a 1 of 2, b 1 of 1; zone b: 1 hosts serve and 1 have to: no host can be taken out"},
+			"min 2, canary 0: web1 web2 web3; a 1 of 2, b 1 of 1; zone b: 1 hosts serve and 1 have to: no host can be taken out"},
 		{"a number is of all", plan(Wish{Parallel: Amount{N: 1}, MinServing: Amount{N: 2, Set: true}}, "a", "b", "c"), "min 2, canary 0: web1 web2 web3; a 0 of 1, b 0 of 1, c 0 of 1; <nil>"},
 		{"downtime", plan(Wish{Parallel: Amount{N: 3}, MinServing: percent, Downtime: true}, "a", "b"), "min 0, canary 0: web1 web2; a 0 of 1, b 0 of 1; <nil>"},
 	} {

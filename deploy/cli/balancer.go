@@ -160,9 +160,9 @@ func (b *balancer) Counters(ctx context.Context, hosts []string) (map[string]dep
 }
 
 // floors are those beside that of all hosts.
-func floors(b deploy.Budget) []lb.Floor {
-	if len(b.Among) == 0 {
-		return nil
+func floors(b deploy.Budget) (all []lb.Floor) {
+	for _, f := range b.Zones {
+		all = append(all, lb.Floor(f))
 	}
-	return []lb.Floor{{Min: b.ZoneMin, Hosts: b.Among}}
+	return all
 }

@@ -46,7 +46,7 @@ type foretoldSeat struct {
 }
 
 func (a *asking) foretold(o rolloutOptions, p deploy.Plan, survey deploy.Survey, art *site.Artifact) foretold {
-	f := foretold{Plan: p, Command: "flipdeploy " + string(o.mode), LeastServing: min(p.MinServing, p.Serving),
+	f := foretold{Plan: p, Command: "flipdeploy " + string(o.mode), LeastServing: min(p.MinServing, p.Served()),
 		Order: inOrder(p), Hosts: []foretoldHost{}}
 	if art != nil {
 		f.BytesArtifact, f.BytesAtMost = art.Size, art.MayShrink()

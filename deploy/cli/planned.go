@@ -88,7 +88,7 @@ func floorWords(p deploy.Plan) string {
 	if p.Served() == 0 {
 		return "none of them serves now"
 	}
-	text := fmt.Sprintf("%d serve now, at least %d always will", p.Served(), min(p.MinServing, p.Serving))
+	text := fmt.Sprintf("%d serve now, at least %d always will", p.Served(), min(p.MinServing, p.Served()))
 	for _, z := range p.Zones {
 		text += fmt.Sprintf(", %d of %d in zone %s", min(z.MinServing, z.Serving), z.Serving, z.Name)
 	}
