@@ -74,7 +74,7 @@ func reportOf(j *state.Journal, running string) report {
 	s := scale{past.Started, max(time.Millisecond, last.Sub(past.Started))}
 	r := report{pastRollout: past, App: plan.App, Numbers: pace(*plan), OnFailure: string(plan.OnFailure), Bake: plan.Bake.String(),
 		When: past.Started.UTC().Format("2006-01-02 15:04:05 UTC"), Took: tenths(s.all.Milliseconds()),
-		Floor: min(plan.MinServing, plan.Serving), Serving: plan.Serving, Least: plan.Serving, Probes: probesOf(j)}
+		Floor: min(plan.MinServing, plan.Served()), Serving: plan.Served(), Least: plan.Served(), Probes: probesOf(j)}
 	r.FloorHeight = 100 * float64(r.Floor) / float64(max(1, r.Serving))
 	for _, rec := range j.Records {
 		if rec.Kind == "turn" {
@@ -176,11 +176,11 @@ func (r *report) capacity(p *deploy.Plan, s scale, last time.Time) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b change) int { return cmp.Or(a.at.Compare(b.at), a.by-b.by) })
-	in, from := p.Serving, s.from
+	in, from := p.Served(), s.from
 	for _, c := range append(all, change{last, 0}) {
 		if c.at.After(from) {
 			left := s.at(from)
-			r.Steps = append(r.Steps, capacityStep{left, s.at(c.at) - left, 100 * float64(in) / float64(max(1, p.Serving)), in, in <= r.Floor && in < p.Serving})
+			r.Steps = append(r.Steps, capacityStep{left, s.at(c.at) - left, 100 * float64(in) / float64(max(1, p.Served())), in, in <= r.Floor && in < p.Served()})
 			from = c.at
 		}
 		in += c.by
