@@ -9,6 +9,7 @@ import (
 	"github.com/flipdeploy/flipdeploy/deploy"
 	"github.com/flipdeploy/flipdeploy/deploy/health"
 	"github.com/flipdeploy/flipdeploy/deploy/inventory"
+	"github.com/flipdeploy/flipdeploy/remote"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
@@ -98,9 +99,26 @@ func (c *checker) fallsBack(host string, err error) bool {
 	return true
 }
 
+// needs is nil when what the health check runs on the host is there.
+func (c *checker) needs(ctx context.Context, host string) error {
+	at, ok := c.own[host].Dialer.(health.Place)
+	if !ok || c.check.Kind != health.Command {
+		return nil
+	}
+	return c.check.Needs(ctx, at)
+}
+
+// A ground is a host as its health command finds it.
+type ground struct {
+	*remote.Machine
+	home string
+}
+
+func (g ground) Home() string { return g.home }
+
 func checkOf(h inventory.Health) (health.Check, error) {
 	c := health.Check{Kind: h.Kind, Scheme: h.Scheme, Path: h.Path, Host: h.Host,
-		Status: health.Status{Codes: h.Status}, Body: h.Body, Rise: h.Rise, Interval: h.Interval,
+		Status: health.Status{Codes: h.Status}, Body: h.Body, Command: h.Command, Rise: h.Rise, Interval: h.Interval,
 		Timeout: h.Timeout, Deadline: h.Deadline, VersionPath: h.VersionPath}
 	if h.CA == "" {
 		return c, nil

@@ -32,6 +32,7 @@ type host struct {
 	gone     string    // what to do where a release is gone; "": what is usual
 
 	version func(ctx context.Context) (string, error) // asks the app itself
+	well    func(ctx context.Context) error           // looks for what its health check needs
 	say     func(code, text string)                   // tells people while it goes on
 	rollout func() string                             // in hand
 }
@@ -186,5 +187,5 @@ func (h *host) check(ctx context.Context, release func(*site.Artifact) string) (
 			h.warnings = append(h.warnings, h.artifact.NoPull(f.Tools)+": it gets the release from here, not from "+h.artifact.From.String())
 		}
 	}
-	return saw, errors.Join(append(room, wrong, noWay)...)
+	return saw, errors.Join(append(room, wrong, noWay, h.well(ctx))...)
 }

@@ -114,8 +114,9 @@ func (s *session) wireHost(h inventory.Host, m *remote.Machine) {
 		s.emit(deploy.Event{Kind: deploy.KindWarning, Host: h.Name, Code: code, Detail: text})
 	}
 	s.hosts[h.Name] = x
-	own := health.Vantage{Name: h.Name, Dialer: m, Addr: net.JoinHostPort(h.Address, strconv.Itoa(h.HealthPort))}
+	own := health.Vantage{Name: h.Name, Dialer: ground{m, h.Path}, Addr: net.JoinHostPort(h.Address, strconv.Itoa(h.HealthPort))}
 	s.checker.own[h.Name] = own
+	x.well = func(ctx context.Context) error { return s.checker.needs(ctx, h.Name) }
 	if s.inv.Health.Via == "host" {
 		s.checker.from[h.Name] = []health.Vantage{own}
 		return

@@ -24,6 +24,8 @@ type Dialer interface {
 const (
 	HTTP = "http" // a good answer is a status, and a body that contains a text
 	TCP  = "tcp"  // a good answer is a connection
+	// Command is run on the host; a good answer is its end with 0.
+	Command = "command"
 )
 
 // A Check says what is asked and what a good answer is. Zero fields mean the
@@ -38,6 +40,7 @@ type Check struct {
 	Port        int            // for addresses without one
 	Status      Status
 	Body        string // the body must contain it
+	Command     []string
 	Rise        int
 	Interval    time.Duration // from the start of one question to the next
 	Timeout     time.Duration // of one question, its whole body included

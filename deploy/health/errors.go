@@ -87,6 +87,10 @@ func (e *UnhealthyError) Hint() string {
 // Evidence is what each vantage saw, where they are several.
 func (e *UnhealthyError) Evidence() []string {
 	if len(e.Sights) < 2 {
+		var said interface{ Evidence() []string }
+		if errors.As(e.Sights[0].Last, &said) {
+			return said.Evidence()
+		}
 		return nil
 	}
 	var lines []string

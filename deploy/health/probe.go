@@ -37,6 +37,8 @@ func (c Check) Probe(ctx context.Context, d Dialer, addr string) error {
 		return a.judge(c.Status, c.Body)
 	case TCP:
 		return c.connect(ctx, d, addr)
+	case Command:
+		return c.runs(ctx, d)
 	}
 	return fmt.Errorf("health.kind: %q is not known here", c.Kind)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"al.essio.dev/pkg/shellescape"
 )
 
 // A Vantage is a machine from which a host is asked.
@@ -53,7 +55,7 @@ func (c Check) verdict(ctx context.Context, watches []watch) error {
 		}
 		if !w.healthy {
 			bad.Sights = append(bad.Sights, w.sight)
-			bad.Try = or(bad.Try, c.command(w.at.Addr, c.Path))
+			bad.Try = or(bad.Try, c.try(w.at))
 		}
 	}
 	if err := context.Cause(ctx); err != nil && len(bad.Sights) > 0 {
@@ -131,7 +133,15 @@ func pause(ctx context.Context, next <-chan time.Time) bool {
 	return ctx.Err() == nil
 }
 
-// command asks the same as we do, for a person.
+// try asks the same as we do, for a person.
+func (c Check) try(v Vantage) string {
+	if at, ok := v.Dialer.(Place); ok && c.Kind == Command {
+		return "cd " + shellescape.Quote(at.Home()) + " && " + shellescape.QuoteCommand(c.Command)
+	}
+	return c.command(v.Addr, c.Path)
+}
+
+// command asks a path of addr.
 func (c Check) command(addr, path string) string {
 	addr = c.target(addr)
 	if c.Kind == TCP {

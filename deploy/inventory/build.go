@@ -129,7 +129,22 @@ func (b *builder) health() Health {
 	if s.has("ca") && h.Scheme != "https" {
 		s.fault("ca", `is for scheme = "https"`, "")
 	}
+	if s.has("command") && h.Kind != "command" {
+		s.fault("command", `is for kind = "command"`, "")
+	}
+	if h.Kind == "command" {
+		h.Via = b.commandVia(s, h)
+	}
 	return h
+}
+
+// commandVia: whatever reaches the host, a command is run on it.
+func (b *builder) commandVia(s section, h Health) string {
+	s.need("command", `kind = "command" runs it`)
+	if s.has("via") && h.Via == "lb" {
+		s.fault("via", `is not for kind = "command": a command runs on the host`, `leave it out, or write "host"`)
+	}
+	return "host"
 }
 
 func (b *builder) rollout() Rollout {

@@ -72,7 +72,7 @@ func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
 	t.Setenv("ETCD_PASSWORD", "x")
 	_, err = Parse([]byte(all), "example")
 	want := strings.TrimSpace(`
-example:68:1: health.command: a health command is not yet supported (leave it out; kind is "http" or "tcp")
+example:66:1: health.command: is for kind = "command"
 example:117:1: state.store_password_file: stands beside store_password: give one of them
 example:103:1: lb[0].config: is nginx's: this balancer is HAProxy (leave it out)
 example:118:3: host[0].zone: missing: other hosts have one (give every host its zone, or none)`)

@@ -1,9 +1,6 @@
 package inventory
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // A later is a value that is understood but not acted on yet. Taking a row out
 // is all that is needed here once it is.
@@ -14,17 +11,8 @@ type later struct {
 	instead string
 }
 
-var laters = []later{
-	{"health.kind", is("command"), "a health command", `use "http" or "tcp"`},
-	{"health.command", set, "a health command", `leave it out; kind is "http" or "tcp"`},
-}
-
-// NotYet is the error for a word, given under name, that is not acted on yet.
-func NotYet(name, what, instead string) error {
-	var f faults
-	f.addNotYet(pos{}, name, what+" is not yet supported", instead)
-	return f.err("")
-}
+// laters is empty: all that is understood is acted on.
+var laters []later
 
 func (l later) text() string { return l.what + " is not yet supported" }
 
@@ -53,10 +41,4 @@ func value(n *node) string {
 		return fmt.Sprint(len(n.list), " items")
 	}
 	return fmt.Sprint(n.val)
-}
-
-func set(v string) bool { return v != "" }
-
-func is(words ...string) func(string) bool {
-	return func(v string) bool { return slices.Contains(words, v) }
 }

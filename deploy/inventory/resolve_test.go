@@ -60,7 +60,7 @@ func TestEveryKeyIsInTheFileOfEverythingOrNotYetSupported(t *testing.T) {
 	}
 	for _, k := range Keys() {
 		_, key, _ := strings.Cut(k, ".ssh_")
-		if !slices.Contains(found, k) && (key == "" || !slices.Contains(found, "lb.ssh_"+key)) && k != "reload.method" && k != "reload.stop" && k != "reload.signal" && k != "state.store_tls" && k != "state.store_password_file" {
+		if !slices.Contains(found, k) && (key == "" || !slices.Contains(found, "lb.ssh_"+key)) && k != "reload.method" && k != "reload.stop" && k != "reload.signal" && k != "state.store_tls" && k != "health.command" && k != "state.store_password_file" {
 			t.Errorf("%s is nowhere", k)
 		}
 	}
