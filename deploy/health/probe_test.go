@@ -139,7 +139,7 @@ func TestProbeByTCPWantsAConnectionOnly(t *testing.T) {
 	wantError(t, probe(t, Check{Kind: TCP}, addr), "<nil>")
 	wantError(t, probe(t, Check{Kind: TCP}, closedPort(t)), "connection refused")
 	wantError(t, probe(t, Check{}, closedPort(t)), "connection refused")
-	wantError(t, probe(t, Check{Kind: "command"}, addr), `health.kind: "command" is not known here`)
+	wantError(t, probe(t, Check{Kind: "ping"}, addr), `health.kind: "ping" is not known here`)
 	wantError(t, probe(t, Check{Path: "health"}, addr), `health: "health" is not a path`)
 }
 
