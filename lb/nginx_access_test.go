@@ -30,6 +30,9 @@ func TestNginxAccessLogTellsWhoAnsweredWhat(t *testing.T) {
 			g := lbtest.NewNginx(t)
 			more := fmt.Sprintf("  log_format up %s;\n  access_log %s/access.log up;\n  access_log %s/access.log combined;\n", format, g.Dir, g.Dir)
 			d, b := logging(t, g, more)
+			if why, err := d.Blind(lbtest.Within(t, 5*time.Second)); why != "" || err != nil {
+				t.Errorf("blind: %s, %v", why, err)
+			}
 			counters(t, d) // from here on
 			for range 10 {
 				_, err := lbtest.Get(g.Addr, "/", "")
@@ -92,6 +95,22 @@ func TestNginxLogsThatDoNotTellAreNotRead(t *testing.T) {
 			if c := counters(t, d)["web1"]; c.Requests != 0 || c.Generation == "" {
 				t.Errorf("%+v", c)
 			}
+			const want = "no access log says which host answered what: no requests are counted; mend that with a log_format that has $upstream_addr and $upstream_status, " +
+				"and an access_log of it without buffer, gzip and if"
+			if why, err := d.Blind(lbtest.Within(t, 5*time.Second)); why != want || err != nil {
+				t.Errorf("blind: %s, %v", why, err)
+			}
 		})
+	}
+}
+
+// So is a HAProxy that does not read requests.
+func TestHAProxyInModeTCPCountsNoRequests(t *testing.T) {
+	t.Parallel()
+	for mode, want := range map[string]string{"http": "", "tcp": `raw has mode tcp: no requests are counted; "mode http" in it mends that`} {
+		_, d, _ := start(t, 2, "backend shop\n  server web1 @web1\n  server web2 @web2\nbackend raw\n  mode "+mode+"\n  server web1 @web1\n  server web2 @web2\n", nil, "shop", "raw")
+		if why, err := d.Blind(lbtest.Within(t, 5*time.Second)); why != want || err != nil {
+			t.Errorf("%s: %q, %v, want %q", mode, why, err, want)
+		}
 	}
 }

@@ -90,7 +90,26 @@ func (d *diagnosis) balancer(ctx context.Context, i int, b *balancer) {
 	for _, text := range notes {
 		d.note(b.name, text)
 	}
+	if text := d.blind(ctx, b); text != "" {
+		d.note(b.name, text)
+	}
 	d.enter(b.name, balancerRights(ctx, d.asking.edges[i], d.inv.LBs[i].User, d.inv.State.Dir, b.driver))
+}
+
+// blind is why the judge that the inventory asks for would see nothing here: every canary
+// would be in doubt.
+func (d *diagnosis) blind(ctx context.Context, b *balancer) string {
+	at, ok := b.driver.(interface {
+		Blind(ctx context.Context) (string, error)
+	})
+	if !ok || !d.inv.Rollout.Judge.On {
+		return ""
+	}
+	why, err := at.Blind(ctx)
+	if err != nil || why == "" { // Check has told what is wrong with it
+		return ""
+	}
+	return "rollout.judge: " + why
 }
 
 // host is what is wrong with a host.
