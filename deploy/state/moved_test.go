@@ -1,0 +1,102 @@
+package state
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flipdeploy/flipdeploy/deploy"
+)
+
+const (
+	inEtcd  = "etcd cdf8 /flipdeploy 10.0.0.5:2379"
+	stays   = "shop: its state is kept on the balancers, says edge1, and not in etcd"
+	movedTo = "shop: its state is kept elsewhere, says edge1: " + inEtcd
+
+	hintStays = `bring it there with "flipdeploy move etcd", or leave state.store out of the inventory`
+	hintMoved = `name that store in state.store; from there "flipdeploy move balancers" brings it back`
+)
+
+// What was never kept anywhere is kept where the first run looks for it; from then on
+// whoever looks on the balancer is refused, before and under the lock.
+func TestStateIsKeptInOnePlace(t *testing.T) {
+	inShells(t, func(t *testing.T, m *machine) {
+		s := m.store(t, t.TempDir(), "shop")
+		ok(t, s.KeptIn(t.Context(), inEtcd, false))
+		equal(t, exists(filepath.Join(s.dir, "shop", "store")), false)
+		ok(t, s.KeptIn(t.Context(), inEtcd, true))
+		equal(t, read(t, filepath.Join(s.dir, "shop", "store")), inEtcd+"\n")
+		ok(t, s.KeptIn(t.Context(), inEtcd, true))
+		ok(t, s.KeptIn(t.Context(), "etcd cdf8 /flipdeploy 10.0.0.6:2379", false)) // another way to the same
+		for _, other := range []string{"etcd cdf /flipdeploy 10.0.0.5:2379", "etcd cdf8 /flip 10.0.0.5:2379"} {
+			says(t, s.KeptIn(t.Context(), other, true), movedTo, "FD-STATE-MOVED", hintMoved)
+		}
+
+		_, _, err := Acquire(t.Context(), []*Store{s}, ana)
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		_, err = s.Sight(t.Context())
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		_, err = s.Journals(t.Context())
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		_, err = s.Freeze(t.Context(), Freeze{Reason: "r"})
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		_, err = s.Pause(t.Context(), "bob", ana.Since)
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		epoch, err := Raise(t.Context(), []*Store{s}) // the fence is the balancer's own
+		ok(t, err)
+		says(t, s.Append(t.Context(), epoch, record("r1", "plan")), movedTo, "FD-STATE-MOVED", hintMoved)
+	})
+}
+
+func record(rollout, kind string) deploy.Record { return deploy.Record{Rollout: rollout, Kind: kind} }
+
+// State that lies on a balancer is not left behind by itself, a run that holds the lock
+// there neither.
+func TestStateOnTheBalancerStaysUntilItIsMoved(t *testing.T) {
+	inShells(t, func(t *testing.T, m *machine) {
+		s := raised(t, m, t.TempDir(), "shop", 7)
+		_, l := acquire(t, s, ana, Terms{})
+		says(t, s.KeptIn(t.Context(), inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
+		ok(t, s.Append(t.Context(), 7, record("r1", "plan")))
+		l.Release()
+		for _, take := range []bool{false, true} {
+			says(t, s.KeptIn(t.Context(), inEtcd, take), stays, "FD-STATE-MOVED", hintStays)
+		}
+
+		mover := s.Moving()
+		_, l = acquire(t, mover, bob, Terms{})
+		says(t, mover.Move(t.Context(), 6, inEtcd), "edge1: fenced: the fence is at epoch 7, this run is epoch 6", "FD-FENCED", hintFenced)
+		ok(t, mover.Move(t.Context(), 7, inEtcd))
+		l.Release()
+		ok(t, s.KeptIn(t.Context(), inEtcd, true)) // the journal that stayed there, too, is of the past
+		_, err := s.Sight(t.Context())
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+
+		_, l = acquire(t, mover, bob, Terms{})
+		all, err := mover.Journals(t.Context())
+		ok(t, err)
+		equal(t, len(all), 1)
+		ok(t, mover.Move(t.Context(), 7, ""))
+		l.Release()
+		equal(t, sight(t, s), Sight{})
+		says(t, s.KeptIn(t.Context(), inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
+	})
+}
+
+// A file that somebody wrote is not taken for a command.
+func TestAStrangeStoreFileIsOnlyShown(t *testing.T) {
+	inShells(t, func(t *testing.T, m *machine) {
+		s := m.store(t, t.TempDir(), "shop")
+		write(t, filepath.Join(s.dir, "shop", "store"), "$(reboot) `x` * \x1b[31m"+strings.Repeat("y", 1000)+"\nsecond")
+		_, err := s.Sight(t.Context())
+		if !strings.HasPrefix(err.Error(), "shop: its state is kept elsewhere, says edge1: $(reboot) `x` * ?[31myyy") || len(err.Error()) > 400 {
+			t.Error(err)
+		}
+		_, _, err = Acquire(t.Context(), []*Store{s}, ana)
+		if !strings.Contains(err.Error(), "kept elsewhere") {
+			t.Error(err)
+		}
+		ok(t, os.Remove(filepath.Join(s.dir, "shop", "store")))
+	})
+}
