@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,13 +77,44 @@ func (b *beside) Freeze(ctx context.Context, f state.Freeze) (*state.Freeze, err
 	return b.Store.Freeze(ctx, f)
 }
 
-// governs is nil where the balancers say that state is kept in this etcd; with take they
-// say so from then on where they said nothing.
+// governs is nil where the balancers say that state is kept in this etcd; with take those
+// say so from then on that said nothing. When none says so, and etcd has state of an app of
+// that name all the same, it is another fleet's: test and production may share one etcd.
 func (b *beside) governs(ctx context.Context, take bool) error {
 	if err := b.Prepare(ctx); err != nil {
 		return err
 	}
-	return each(b.there, func(s *state.Store) error { return s.KeptIn(ctx, b.Line(), take) })
+	known := make([]bool, len(b.there))
+	err := eachIndex(b.there, func(i int, s *state.Store) (err error) {
+		known[i], err = s.KeptIn(ctx, b.Line(), false)
+		return err
+	})
+	if err != nil || len(b.there) == 0 {
+		return err
+	}
+	if !slices.Contains(known, true) {
+		if epoch, err := b.Fence(ctx); err != nil || epoch > 0 {
+			return errors.Join(err, b.others(epoch))
+		}
+	}
+	return eachIndex(b.there, func(i int, s *state.Store) error {
+		if known[i] || !take {
+			return nil
+		}
+		_, err := s.KeptIn(ctx, b.Line(), true)
+		return err
+	})
+}
+
+const codeOthers = "FD-STORE-FLEET"
+
+func (b *beside) others(epoch int64) error {
+	if epoch == 0 {
+		return nil
+	}
+	app := b.there[0].App()
+	return &deploy.Fault{Code_: codeOthers, Err: fmt.Errorf("etcd has state of an app %s of which these balancers know nothing: %s", app, b.Line()),
+		Hint_: `when it is another fleet's, give this one keys of its own: state.store = "etcd://…/PATH"; when these balancers were made anew: flipdeploy move etcd`}
 }
 
 // kept is nil where the inventory says rightly where state is kept. Without a store the

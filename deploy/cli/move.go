@@ -57,12 +57,12 @@ func (a *asking) move(ctx context.Context, to string, wait time.Duration) (deplo
 	for _, st := range a.stores {
 		m.here = append(m.here, st.Moving())
 	}
-	_, lease, err := state.AcquireWait(ctx, m.both(), a.whoami(), state.Terms{Wait: wait, OverrideFreeze: true, Waiting: a.waiting()})
+	held, lease, err := state.AcquireWait(ctx, m.both(), a.whoami(), state.Terms{Wait: wait, OverrideFreeze: true, Waiting: a.waiting()})
 	if err != nil {
 		return deploy.OutcomeRefused, err
 	}
 	a.lease = lease
-	if err := m.run(ctx); err != nil {
+	if err := m.run(held); err != nil { // which ends with the lock, and with ctx
 		return deploy.OutcomeRefused, err
 	}
 	a.done(fmt.Sprintf("the state of %s is kept %s: %s moved", a.inv.App.Name, m.words(), plural(m.journals, "journal")))
@@ -74,7 +74,7 @@ func (a *asking) thereAlready(ctx context.Context, to string) (bool, error) {
 	kept := (&beside{a.etcd, a.stores}).governs(ctx, false)
 	var moved *state.MovedError
 	for _, err := range parts(flat(kept)) {
-		if errors.As(err, &moved) && moved.To != "" || kept != nil && !errors.As(err, &moved) {
+		if errors.As(err, &moved) && moved.To != "" || kept != nil && !errors.As(err, &moved) && deploy.CodeOf(err) != codeOthers {
 			return false, kept
 		}
 	}
@@ -149,6 +149,9 @@ func (m *mover) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.sameFleet(ctx, old, to); err != nil {
+		return err
+	}
 	var fences []state.Fenced
 	for _, k := range slices.Backward(m.both()) {
 		fences = append(fences, k)
@@ -200,6 +203,21 @@ func (m *mover) inventoryFor(places []keeper) string {
 		return ""
 	}
 	return "with state.store taken out of the inventory: "
+}
+
+// sameFleet is nil unless both places have a history, and not one rollout in common: what
+// was moved once stays where it was, too.
+func (m *mover) sameFleet(ctx context.Context, old []state.Journal, to []keeper) error {
+	there, err := state.NewBook(to, 0).Journals(ctx)
+	if err != nil || len(old) == 0 || len(there) == 0 {
+		return err
+	}
+	for _, j := range there {
+		if slices.ContainsFunc(old, func(o state.Journal) bool { return o.Rollout == j.Rollout }) {
+			return nil
+		}
+	}
+	return (&beside{m.etcd, m.here}).others(1)
 }
 
 const linesAtOnce = 50

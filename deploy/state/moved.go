@@ -47,13 +47,13 @@ func (s *Store) Moving() *Store {
 	return &m
 }
 
-// KeptIn is nil where the state of the app is kept in the store of that line, or, when
-// take is false, nowhere yet. With take it is from then on. Anything else is a *MovedError:
-// state that lies here is never left behind by itself. Lines are of one store when their
-// first three words are the same.
-func (s *Store) KeptIn(ctx context.Context, line string, take bool) error {
-	_, err := s.ask(ctx, "see where state is kept", "keptin", claimant{}, keptIn{line, sameStore(line), take})
-	return err
+// KeptIn tells whether the state of the app is kept in the store of that line; false is
+// nowhere yet, and with take it is from then on. Anything else is a *MovedError: state that
+// lies here is never left behind by itself. Lines are of one store when their first three
+// words are the same.
+func (s *Store) KeptIn(ctx context.Context, line string, take bool) (bool, error) {
+	out, err := s.ask(ctx, "see where state is kept", "keptin", claimant{}, keptIn{line, sameStore(line), take})
+	return strings.TrimSpace(out) == "kept", err
 }
 
 // Move has the state of the app be kept in the store of that line, "" for here. The caller
@@ -99,7 +99,7 @@ done
 fd_is=
 [ ! -s "$fd_app/store" ] || fd_is=$(head -c 500 "$fd_app/store" | head -n 1)
 case "$fd_is " in
-{{q .Data.Same}}*) fd_say data; exit 0 ;;
+{{q .Data.Same}}*) fd_say data; echo kept; exit 0 ;;
 " ") ;;
 *) fd_refuse moved "$fd_is" ;;
 esac

@@ -23,14 +23,14 @@ const (
 func TestStateIsKeptInOnePlace(t *testing.T) {
 	inShells(t, func(t *testing.T, m *machine) {
 		s := m.store(t, t.TempDir(), "shop")
-		ok(t, s.KeptIn(t.Context(), inEtcd, false))
+		keptThere(t, s, inEtcd, false, false)
 		equal(t, exists(filepath.Join(s.dir, "shop", "store")), false)
-		ok(t, s.KeptIn(t.Context(), inEtcd, true))
+		keptThere(t, s, inEtcd, true, false)
 		equal(t, read(t, filepath.Join(s.dir, "shop", "store")), inEtcd+"\n")
-		ok(t, s.KeptIn(t.Context(), inEtcd, true))
-		ok(t, s.KeptIn(t.Context(), "etcd cdf8 /flipdeploy 10.0.0.6:2379", false)) // another way to the same
+		keptThere(t, s, inEtcd, true, true)
+		keptThere(t, s, "etcd cdf8 /flipdeploy 10.0.0.6:2379", false, true) // another way to the same
 		for _, other := range []string{"etcd cdf /flipdeploy 10.0.0.5:2379", "etcd cdf8 /flip 10.0.0.5:2379"} {
-			says(t, s.KeptIn(t.Context(), other, true), movedTo, "FD-STATE-MOVED", hintMoved)
+			says(t, notKept(t, s, other, true), movedTo, "FD-STATE-MOVED", hintMoved)
 		}
 
 		_, _, err := Acquire(t.Context(), []*Store{s}, ana)
@@ -49,6 +49,19 @@ func TestStateIsKeptInOnePlace(t *testing.T) {
 	})
 }
 
+func keptThere(t *testing.T, s *Store, line string, take, want bool) {
+	t.Helper()
+	got, err := s.KeptIn(t.Context(), line, take)
+	ok(t, err)
+	equal(t, got, want)
+}
+
+func notKept(t *testing.T, s *Store, line string, take bool) error {
+	t.Helper()
+	_, err := s.KeptIn(t.Context(), line, take)
+	return err
+}
+
 func record(rollout, kind string) deploy.Record { return deploy.Record{Rollout: rollout, Kind: kind} }
 
 // State that lies on a balancer is not left behind by itself, a run that holds the lock
@@ -57,11 +70,11 @@ func TestStateOnTheBalancerStaysUntilItIsMoved(t *testing.T) {
 	inShells(t, func(t *testing.T, m *machine) {
 		s := raised(t, m, t.TempDir(), "shop", 7)
 		_, l := acquire(t, s, ana, Terms{})
-		says(t, s.KeptIn(t.Context(), inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
+		says(t, notKept(t, s, inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
 		ok(t, s.Append(t.Context(), 7, record("r1", "plan")))
 		l.Release()
 		for _, take := range []bool{false, true} {
-			says(t, s.KeptIn(t.Context(), inEtcd, take), stays, "FD-STATE-MOVED", hintStays)
+			says(t, notKept(t, s, inEtcd, take), stays, "FD-STATE-MOVED", hintStays)
 		}
 
 		mover := s.Moving()
@@ -69,7 +82,7 @@ func TestStateOnTheBalancerStaysUntilItIsMoved(t *testing.T) {
 		says(t, mover.Move(t.Context(), 6, inEtcd), "edge1: fenced: the fence is at epoch 7, this run is epoch 6", "FD-FENCED", hintFenced)
 		ok(t, mover.Move(t.Context(), 7, inEtcd))
 		l.Release()
-		ok(t, s.KeptIn(t.Context(), inEtcd, true)) // the journal that stayed there, too, is of the past
+		keptThere(t, s, inEtcd, true, true) // the journal that stayed there, too, is of the past
 		_, err := s.Sight(t.Context())
 		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
 
@@ -80,7 +93,7 @@ func TestStateOnTheBalancerStaysUntilItIsMoved(t *testing.T) {
 		ok(t, mover.Move(t.Context(), 7, ""))
 		l.Release()
 		equal(t, sight(t, s), Sight{})
-		says(t, s.KeptIn(t.Context(), inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
+		says(t, notKept(t, s, inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
 	})
 }
 

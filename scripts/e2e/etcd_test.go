@@ -141,7 +141,6 @@ func TestEtcdLosesMembersDuringARollout(t *testing.T) {
 		t.Fatal("FLIPDEPLOY_STORE=etcd is needed")
 	}
 	fresh(t)
-	storeFresh(t)
 	w := under(t, func() {
 		done := make(chan struct{})
 		go func() {
@@ -159,7 +158,7 @@ func TestEtcdLosesMembersDuringARollout(t *testing.T) {
 			time.Sleep(2500 * time.Millisecond)
 			cut.back()
 		}()
-		rollout(t, "v1", "ok", "--canary", "0", "--bake", "0s").want(t, 0, "done")
+		rollout(t, "v1", "ok", append(with(t, "[reload]\n", "[reload]\nsettle = \"1s\"\n"), "--canary", "0", "--bake", "0s")...).want(t, 0, "done")
 		<-done
 	})
 	w.none(t, 1, 2)
@@ -179,6 +178,16 @@ func TestEtcdLosesMembersDuringARollout(t *testing.T) {
 		t.Error(r)
 	}
 	flipdeploy(t, "move", "etcd", "--json").want(t, 0, "done")
+
+	// What another fleet would find there, or one whose balancer was made anew.
+	mustVerb(t, "exec", "edge1", "rm", "-r", "/var/lib/flipdeploy/shop")
+	if r := flipdeploy(t, "plan", "--json", "--artifact", build(t, "v1", "ok"), "--revision", "v1").want(t, 1, "refused"); r.result["code"] != "FD-STORE-FLEET" {
+		t.Error(r)
+	}
+	flipdeploy(t, "move", "etcd", "--json").want(t, 0, "done")
+	if r := flipdeploy(t, "history", "--json").want(t, 0, "done"); strings.Count(r.stdout, `"outcome":"done","who"`) != 1 {
+		t.Error(r)
+	}
 }
 
 // TestEtcdIsLost: more than half of it is, in the middle. The run stops as after a lost
@@ -192,7 +201,6 @@ func TestEtcdIsLost(t *testing.T) {
 		return
 	}
 	fresh(t)
-	storeFresh(t)
 	w := under(t, func() {
 		time.AfterFunc(5*time.Second, func() { store[0].silent(); store[1].silent() })
 		r := rollout(t, "v1", "ok")
@@ -220,7 +228,6 @@ func TestEtcdFrozenDeployer(t *testing.T) {
 		return
 	}
 	fresh(t)
-	storeFresh(t)
 	w := under(t, func() {
 		cmd := command(slices.Concat(inventory("rollout", "--json", "--artifact", build(t, "v1", "ok"), "--revision", "v1"))...)
 		var out strings.Builder

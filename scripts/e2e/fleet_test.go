@@ -216,6 +216,7 @@ func rollout(t *testing.T, version, mode string, more ...string) run {
 // fresh brings every host, out or in, to serve v0 with no history left behind.
 func fresh(t *testing.T) {
 	t.Helper()
+	storeFresh(t)
 	for _, e := range edges() {
 		mustVerb(t, "exec", e, "sh", "-c", "rm -rf /var/lib/flipdeploy/shop")
 		if isNginx(e) {

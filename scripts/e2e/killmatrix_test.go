@@ -167,7 +167,6 @@ var effective = regexp.MustCompile(":(" + or(os.Getenv("FLIPDEPLOY_KILLS_ACTS"),
 func TestKillMatrix(t *testing.T) {
 	fresh(t)
 	if store != nil {
-		storeFresh(t)
 		store[2].kill() // one member is down all the while
 	}
 	k := newKiller(t)
@@ -272,7 +271,6 @@ func (k *killer) at(t *testing.T, s scenario, settle, point string) {
 func (k *killer) sound(t *testing.T) {
 	if t.Failed() {
 		fresh(t)
-		storeFresh(t)
 		k.runs = "v0"
 	}
 }
