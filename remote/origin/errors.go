@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // An Error tells why a file cannot be fetched from here.
@@ -50,6 +51,9 @@ func (o *Origin) broken(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err // its text has the whole address
+	}
+	if strings.HasPrefix(err.Error(), "failed to parse Location header") {
+		err = errors.New("it leads to what is no address") // which may be one that is signed
 	}
 	e := &Error{Where: "artifact " + o.String(), Code_: "FD-FETCH", Err: err, Hint_: "run it again"}
 	var cert *tls.CertificateVerificationError

@@ -52,7 +52,7 @@ func (o *Origin) fetch(ctx context.Context, to io.Writer, most int64) error {
 	case err != nil:
 		return o.broken(why(ctx, err))
 	case n > most:
-		return o.broken(fmt.Errorf("it is larger than %d MB", most/1e6))
+		return o.broken(fmt.Errorf("it is larger than %d bytes", most))
 	}
 	return nil
 }
@@ -79,12 +79,14 @@ func (a *alive) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// client gives the bytes as they are stored, and leaves https for nothing else.
+// client gives the bytes as they are stored, leaves https for nothing else, and tells
+// nobody where it came from: that address may hold a token.
 func (o *Origin) client() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
 	t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	return &http.Client{Transport: t, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+		r.Header.Del("Referer")
 		switch {
 		case o.Redirects() == 0:
 			return http.ErrUseLastResponse

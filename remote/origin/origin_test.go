@@ -69,6 +69,7 @@ func TestAddressesOfObjects(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"s3://dist/shop", "https://dist.s3.us-east-1.amazonaws.com/shop?"},
 		{"s3://dist.example.org/a b/shop+1", "https://s3.us-east-1.amazonaws.com/dist.example.org/a%20b/shop%2B1?"},
+		{"s3://dist/100%25/a%2520b//shop", "https://dist.s3.us-east-1.amazonaws.com/100%25/a%2520b//shop?"},
 		{"s3://dist/shop AWS_REGION=eu-west-3", "https://dist.s3.eu-west-3.amazonaws.com/shop?"},
 		{"s3://dist/x/shop AWS_ENDPOINT_URL=http://10.0.0.1:9000", "http://10.0.0.1:9000/dist/x/shop?"},
 		{"s3://dist/shop AWS_ENDPOINT_URL=http://no AWS_ENDPOINT_URL_S3=https://s3.example.org/", "https://s3.example.org/dist/shop?"},
@@ -80,7 +81,8 @@ func TestAddressesOfObjects(t *testing.T) {
 		}
 		o := parse(t, fields[0], pairs...)
 		got, err := o.Address(t.Context())
-		if err != nil || !strings.HasPrefix(got, c.want) || !strings.Contains(got, "X-Amz-Expires=900&") || o.String() != fields[0] || o.Redirects() != 0 {
+		text, _ := url.PathUnescape(fields[0])
+		if err != nil || !strings.HasPrefix(got, c.want) || !strings.Contains(got, "X-Amz-Expires=900&") || o.String() != text || o.Redirects() != 0 {
 			t.Errorf("%s: %s, %v", c.text, got, err)
 		}
 	}
@@ -171,11 +173,12 @@ func TestWhyAFileCannotBeFetched(t *testing.T) {
 		{leads("http://127.0.0.1:1/x"), "FD-FETCH", `it leads to "http", away from https`},
 		{leads("file:///etc/passwd"), "FD-FETCH", `it leads to "file", away from https`},
 		{leads("/again"), "FD-FETCH", "it leads on more than 5 times"},
+		{leads("https://127.0.0.1:x/?X-Amz-Signature=secret"), "FD-FETCH", "it leads to what is no address"},
 		{func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write(make([]byte, 1<<20))
 			}
-		}, "FD-FETCH", "it is larger than 3 MB"},
+		}, "FD-FETCH", "it is larger than 3000000 bytes"},
 		{func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
 			_, _ = w.Write([]byte("half"))
@@ -183,6 +186,10 @@ func TestWhyAFileCannotBeFetched(t *testing.T) {
 	} {
 		at := server(t, c.answer).URL + "/shop"
 		wrong(t, at, c.code, c.want)
+	}
+	large := parse(t, server(t, says(200, "abcd")).URL+"/shop").FetchSmall(t.Context(), io.Discard, 3)
+	if large == nil || !strings.HasSuffix(large.Error(), "/shop: it is larger than 3 bytes") {
+		t.Error(large)
 	}
 	dead := server(t, nil)
 	dead.Close()
@@ -215,4 +222,20 @@ func quiet(t *testing.T, d time.Duration) {
 	was := silence
 	silence = d
 	t.Cleanup(func() { silence = was })
+}
+
+// Who is led elsewhere does not say there where it came from: that has the token.
+func TestWhereItIsLedToIsNotToldTheToken(t *testing.T) {
+	other := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if all := fmt.Sprint(r.URL, r.Header); strings.Contains(all, "secret") || strings.Contains(all, "/shop") {
+			t.Errorf("the other server is told %s", all)
+		}
+	})
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+"/there", http.StatusFound)
+	})
+	at := strings.Replace(s.URL, "//", "//me:secret@", 1) + "/shop?token=secret"
+	if err := parse(t, at).Fetch(t.Context(), io.Discard); err != nil {
+		t.Error(err)
+	}
 }

@@ -60,13 +60,15 @@ func (s *store) String() string { return "s3://" + s.bucket + "/" + s.key }
 
 // address is the object's, unsigned. Certificates of AWS are for names without further dots.
 func (s *store) address() *url.URL {
+	aws := "s3." + s.region + ".amazonaws.com"
 	switch {
 	case s.endpoint != nil:
-		return s.endpoint.JoinPath(s.bucket, s.key)
+		under := strings.TrimSuffix(s.endpoint.Path, "/")
+		return &url.URL{Scheme: s.endpoint.Scheme, Host: s.endpoint.Host, Path: under + "/" + s.bucket + "/" + s.key}
 	case strings.Contains(s.bucket, "."):
-		return (&url.URL{Scheme: "https", Host: "s3." + s.region + ".amazonaws.com"}).JoinPath(s.bucket, s.key)
+		return &url.URL{Scheme: "https", Host: aws, Path: "/" + s.bucket + "/" + s.key}
 	}
-	return (&url.URL{Scheme: "https", Host: s.bucket + ".s3." + s.region + ".amazonaws.com"}).JoinPath(s.key)
+	return &url.URL{Scheme: "https", Host: s.bucket + "." + aws, Path: "/" + s.key}
 }
 
 func (s *store) presigned(ctx context.Context) (string, error) {

@@ -53,6 +53,8 @@ func mostUnpacked(size int64) int64 { return atLeast + 100*size }
 
 var atLeast int64 = 1 << 30 // tests have no time for so much
 
+var errTooMuch = errors.New("it unpacks to more than a hundred times its size")
+
 // bounded is r until it gives more than left.
 type bounded struct {
 	r    io.Reader
@@ -62,7 +64,7 @@ type bounded struct {
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, errors.New("it unpacks to more than a hundred times its size")
+		return 0, errTooMuch
 	}
 	return n, err
 }
@@ -95,6 +97,9 @@ func (a *Artifact) loadTar(text io.Reader) (program *io.SectionReader, err error
 
 func (a *Artifact) admit(h *tar.Header) error {
 	name := path.Clean(h.Name)
+	if h.Size > mostUnpacked(a.was.Size())-a.unpacked { // holes are no bytes of the archive
+		return errTooMuch
+	}
 	a.files++
 	a.unpacked += h.Size
 	switch {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -211,4 +212,47 @@ func TestArtifactKnowsItsProgram(t *testing.T) {
 	if b := artifact(t, 1); b.Machine != "" || b.Revision != b.SHA256[:12] || b.ID("v1") != "v1-"+b.SHA256[:8] {
 		t.Errorf("got %+v", b)
 	}
+}
+
+// A few hundred bytes may stand for a file of exabytes that is all hole.
+func TestAnArchiveOfHolesIsRefused(t *testing.T) {
+	for name, size := range map[string]string{"the entry": "9000000000000000000", "several": "4611686018427387904"} {
+		var text bytes.Buffer
+		z := gzip.NewWriter(&text)
+		holes(z, "shop", size)
+		holes(z, "more", size)
+		_, _ = z.Write(make([]byte, 1024))
+		_ = z.Close()
+		_, err := site.OpenArtifact(archived(t, "shop.tar.gz", text.Bytes()), "shop")
+		if code(err) != "FD-ARTIFACT" || !strings.HasSuffix(err.Error(), "it unpacks to more than a hundred times its size") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// holes writes a sparse file as GNU tar does (--format=posix -S), one without any data.
+func holes(w io.Writer, name, size string) {
+	var records string
+	for _, kv := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=" + name, "GNU.sparse.realsize=" + size} {
+		n := len(kv) + 4 // of two digits, a space and a newline
+		records += fmt.Sprintf("%d %s\n", n, kv)
+	}
+	block(w, 'x', "PaxHeaders/"+name, records)
+	block(w, '0', "GNUSparseFile/"+name, "1\n"+size+"\n0\n"+strings.Repeat("\x00", 512-5-len(size)))
+}
+
+// block writes a ustar header and what it has.
+func block(w io.Writer, kind byte, name, text string) {
+	b := make([]byte, 512+(len(text)+511)/512*512)
+	copy(b, name)
+	copy(b[100:], "0000755\x000000000\x000000000\x00")
+	copy(b[124:], fmt.Sprintf("%011o\x0000000000000\x00        %c", len(text), kind))
+	copy(b[257:], "ustar\x0000")
+	sum := 0
+	for _, c := range b[:512] {
+		sum += int(c)
+	}
+	copy(b[148:], fmt.Sprintf("%06o\x00 ", sum))
+	copy(b[512:], text)
+	_, _ = w.Write(b)
 }
