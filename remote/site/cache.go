@@ -160,9 +160,11 @@ func (c *Cache) shrink() error {
 		left = CacheMax
 	}
 	for _, info := range all {
-		if left -= info.Size(); left < 0 {
+		if info.Size() > left {
 			_ = os.Remove(filepath.Join(c.Dir, info.Name()))
+			continue
 		}
+		left -= info.Size()
 	}
 	return nil
 }

@@ -86,6 +86,15 @@ func TestTheCacheForgetsWhatWasUsedLongestAgo(t *testing.T) {
 	}
 }
 
+func TestWhatIsTooLargeForTheCacheTakesNoOthersPlace(t *testing.T) {
+	c := &Cache{Dir: t.TempDir(), Max: 7}
+	c.keep(t, "one")
+	c.keep(t, "12345678")
+	if !c.has(hashOf("one")) || c.has(hashOf("12345678")) {
+		t.Errorf("one is there: %v; what is too large is: %v", c.has(hashOf("one")), c.has(hashOf("12345678")))
+	}
+}
+
 func TestManyRunsUseOneCache(t *testing.T) {
 	c := &Cache{Dir: t.TempDir(), Max: 64 << 10}
 	var wg sync.WaitGroup

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -104,13 +105,16 @@ func (x *shipment) share() (rate, least string) {
 
 const slow = 1 << 10
 
-// without takes what of the address lets others in out of the host's words.
+var addresses = regexp.MustCompile(`https?:/\S*`)
+
+// without takes what of the address lets others in out of the host's words, which may end
+// in the middle of it.
 func (x *shipment) without(u *url.URL, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return err
 	}
-	text := e.text
+	text := addresses.ReplaceAllString(e.text, "…")
 	for _, secret := range []string{u.RawQuery, u.User.String()} {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "…")

@@ -112,6 +112,16 @@ func without(t *testing.T, programs ...string) string {
 	return "ForceCommand exec env PATH=" + dir + " /bin/sh -s"
 }
 
+// with is sshd's line for a host that has another program of that name.
+func with(t *testing.T, name, script string, lacks ...string) string {
+	line := without(t, append(lacks, name)...)
+	dir, _, _ := strings.Cut(strings.TrimPrefix(line, "ForceCommand exec env PATH="), " ")
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
 // fetched is a as if it had come from there.
 func (d *depot) fetched(a *site.Artifact) *site.Artifact {
 	d.t.Helper()
@@ -424,6 +434,51 @@ func TestADiskThatFillsUpWhileAHostFetchesIsNamed(t *testing.T) {
 	for _, err := range []error{err, done.NoPull} {
 		if code(err) != "FD-NO-SPACE" || !strings.Contains(err.Error(), "No space left on device") || b.left() != "" {
 			t.Errorf("%v, left %s", err, b.left())
+		}
+	}
+}
+
+// A program of that name may be one that tells all it is told, and tells it to its end.
+func TestWhatTheHostsCurlSaysHasNoAddress(t *testing.T) {
+	d := newDepot(t)
+	b, y := d.trusting(with(t, "curl", `echo "curl: bad: $(cat)" >&2; exit 2`)), newYard(t)
+	a := d.fetched(artifact(t, 1<<20))
+	for id, query := range map[string]string{"v1-abc": "token=" + token, "v2-abc": "token=" + token + strings.Repeat("0", 500)} {
+		d.to = d.URL + "/shop?" + query
+		done := b.ship(id, y.cargo(a))
+		if code(done.NoPull) != "FD-PULL" || done.NoPull.Error() != `curl: bad: url = "…` {
+			t.Error(done.NoPull)
+		}
+		_ = os.RemoveAll(filepath.Join(b.dir, "releases", id))
+	}
+}
+
+// Another wget than the one that was tried unpacks what a server calls packed.
+func TestWget2IsAnotherProgram(t *testing.T) {
+	d := newDepot(t)
+	b, y := d.trusting(with(t, "wget", `echo "GNU Wget2 2.1.0 - multithreaded metalink/file/website downloader"`, "curl")), newYard(t)
+	a := d.fetched(artifact(t, 1000))
+	if done := b.ship("v1-abc", y.cargo(a)); done.NoPull == nil || done.NoPull.Error() != "it has neither curl nor GNU wget" {
+		t.Errorf("%+v", done)
+	}
+}
+
+// What is unpacked by a zstd that is killed may end where a file ends, which tar takes for
+// the archive's end.
+func TestHalfAnArchiveIsNoRelease(t *testing.T) {
+	zstd := remotetest.Need(t, "zstd")
+	d := newDepot(t)
+	d.name = "shop.tar.zst"
+	a := d.fetched(open(t, archiveZst(t, &tar.Header{Name: "shop", Mode: 0o755, Typeflag: tar.TypeReg, Size: 3}, &tar.Header{Name: "more", Mode: 0o644, Typeflag: tar.TypeReg, Size: 3}), "shop"))
+	for script, why := range map[string]string{
+		zstd + ` "$@" | head -c 1024; echo "zstd: killed" >&2; exit 1`:                 "unpack: zstd: killed",
+		`case $1 in -dcq) echo "zstd: no memory" >&2; exit 1; esac; ` + zstd + ` "$@"`: "unpack: zstd: no memory",
+	} {
+		b, y := d.trusting(with(t, "zstd", script)), newYard(t)
+		done, err := b.site.Ship(t.Context(), "v1-abc", y.cargo(a), nil)
+		more, _ := os.ReadFile(filepath.Join(b.dir, "releases", "v1-abc", "more"))
+		if err != nil || code(done.NoPull) != "FD-PULL" || !strings.HasPrefix(done.NoPull.Error(), why) || string(more) != "abc" {
+			t.Errorf("%+v, %q: %v", done, more, err)
 		}
 	}
 }

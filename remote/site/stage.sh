@@ -73,6 +73,13 @@ gathered() {
     k=$((k + 1))
   done
 }
+# unzst unpacks an archive that was fetched. What a zstd that is killed gives may end where a
+# file does, which is an end for tar.
+unzst() {
+  : >"$t/half" || die FD-NO-SPACE "$t cannot be written"
+  err=$({ { zstd -dcq "$blob" && rm -f "$t/half"; } | tar -xpof - -C "$r"; } 2>&1) && [ ! -e "$t/half" ] ||
+    failed "unpack: $(printf %s "${err:-zstd was ended}" | tr '\n' ' ' | head -c 300)" FD-PULL
+}
 case $kind in
   file) blob=$r/$entry; mkdir -p "${blob%/*}" ;;
   *) blob=$t/archive; mkdir "$r" ;;
@@ -88,7 +95,7 @@ got=$(sum <"$blob")
 case $kind in
   file) chmod 0755 "$blob" ;;
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
-  tarzst) err=$({ zstd -dcq "$blob" | tar -xpof - -C "$r"; } 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
+  tarzst) unzst; rm -f "$blob" ;;
   targz) err=$(tar -xzpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
 esac
 runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
