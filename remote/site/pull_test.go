@@ -334,6 +334,9 @@ func (h *hosts) Stream(_ context.Context, script string, payload io.Reader) ([]b
 	n := h.now.Add(1)
 	for m := h.most.Load(); n > m && !h.most.CompareAndSwap(m, n); m = h.most.Load() {
 	}
+	for i := 0; h.most.Load() < 64 && i < 1000; i++ { // the first ones wait for each other
+		time.Sleep(10 * time.Millisecond)
+	}
 	time.Sleep(10 * time.Millisecond)
 	h.now.Add(-1)
 	h.all.Add(1)
