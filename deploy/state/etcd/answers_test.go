@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,6 +106,34 @@ func TestALostAnswerIsReadBack(t *testing.T) {
 	saw, err := s.Sight(t.Context())
 	ok(t, err)
 	equal(t, saw.Holder == nil, true)
+}
+
+// A keep-alive that ends in an error inside an answer of HTTP's 200 is none.
+func TestAnErrorInTheStreamKeepsNothing(t *testing.T) {
+	var no atomic.Bool
+	to := three(t)[0].client
+	b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if no.Load() && strings.HasSuffix(r.URL.Path, "keepalive") {
+			_, _ = io.WriteString(w, `{"error":{"code":14,"message":"etcdserver: no leader"}}`)
+			return
+		}
+		resp, err := http.Post("http://"+to+r.URL.Path, "", r.Body)
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		w.WriteHeader(resp.StatusCode)
+		_, _ = io.Copy(w, resp.Body)
+	}))
+	defer b.Close()
+	s := New("shop", Config{Endpoints: []string{b.Listener.Addr().String()}, Prefix: "/" + t.Name()})
+	t.Cleanup(s.Close)
+	ctx, l := acquire(t, s, ana, short)
+	time.Sleep(1500 * time.Millisecond)
+	ok(t, ctx.Err())
+	no.Store(true)
+	says(t, ends(t, ctx, 2*time.Second), "lock lost on etcd: no answer for 1s", "FD-LOCK-LOST", hintStatus)
+	l.Release()
 }
 
 // A piece of a journal is under way while another run takes over: it comes to nothing.

@@ -77,7 +77,10 @@ func (g *hold) beat(note *state.Holder) (pause bool, err error) {
 	if err := s.client.ask(ctx, "keep the lock", "lease/keepalive", leaseRequest{ID: g.id}, &kept); err != nil {
 		return false, err
 	}
-	if kept.Error == nil && (kept.Result.TTL == "" || kept.Result.TTL == "0") {
+	switch { // an error in the stream comes with HTTP's word that all is well
+	case kept.Error != nil:
+		return false, kept.Error
+	case kept.Result.TTL == "" || kept.Result.TTL == "0":
 		return false, errGone
 	}
 	look := []op{get(s.key("pause"))}
