@@ -20,15 +20,21 @@ func (m *Machine) DialContext(ctx context.Context, network, addr string) (net.Co
 	if err != nil {
 		return nil, m.notDialled(addr, err)
 	}
+	release, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
 	l, err := m.warm(ctx)
 	if err != nil {
+		release()
 		return nil, err
 	}
 	ch, err := l.dial(ctx, kind, payload)
 	if err != nil {
+		release()
 		return nil, m.notDialled(addr, err)
 	}
-	return newTunnel(ctx, l, ch, network, addr), nil
+	return newTunnel(ctx, l, ch, network, addr, release), nil
 }
 
 // passage is the way to a machine behind this one, open until it is closed. Nothing is
@@ -47,7 +53,7 @@ func (m *Machine) passage(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, m.notDialled(addr, err).through()
 	}
-	return newTunnel(context.WithoutCancel(ctx), l, ch, "tcp", addr), nil
+	return newTunnel(context.WithoutCancel(ctx), l, ch, "tcp", addr, func() {}), nil
 }
 
 func (l *link) dial(ctx context.Context, kind string, payload []byte) (ssh.Channel, error) {
@@ -130,10 +136,10 @@ type tunnel struct {
 	stop          func() bool
 }
 
-func newTunnel(ctx context.Context, l *link, ch ssh.Channel, network, addr string) *tunnel {
+func newTunnel(ctx context.Context, l *link, ch ssh.Channel, network, addr string, over func()) *tunnel {
 	near, far := net.Pipe()
 	l.spawn(func() { _, _ = io.Copy(far, ch); _ = far.Close() })
-	l.spawn(func() { _, _ = io.Copy(ch, far); l.drop(ch) })
+	l.spawn(func() { _, _ = io.Copy(ch, far); l.drop(ch); over() })
 	l.spawn(func() { _, _ = io.Copy(io.Discard, ch.Stderr()) })
 	return &tunnel{near, network, addr, context.AfterFunc(ctx, func() { _ = near.Close() })}
 }

@@ -11,6 +11,11 @@ import (
 // 0 and complete output only.
 func (m *Machine) Fetch(ctx context.Context, script string, to io.Writer) error {
 	_, err := about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
+		release, err := m.hold(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 		ctx, pulse := m.pulse(ctx)
 		defer pulse.stop()
 		p, err := m.start(ctx, script, false, &fetched{to, pulse})

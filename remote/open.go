@@ -18,11 +18,17 @@ type Session struct {
 // with ctx, with the connection, and with Close.
 func (m *Machine) Open(ctx context.Context, script string) (*Session, error) {
 	passed(m.cfg.Name, script)
-	r, w := io.Pipe()
-	p, err := m.start(ctx, script, true, w)
+	release, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
+	r, w := io.Pipe()
+	p, err := m.start(ctx, script, true, w)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	p.l.spawn(func() { <-p.done; release() })
 	p.l.spawn(func() { closeAfter(p, w) })
 	select {
 	case <-p.out.seen:

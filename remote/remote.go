@@ -54,6 +54,9 @@ type Config struct {
 
 	MaxOutput int   // bytes of stdout and of stderr kept, half of the head, half of the tail; 128 KiB
 	Gate      *Gate // bounds handshakes at once; default: one for the whole process
+	// Window bounds connections at once; nil: the machine keeps its own for as long as it is
+	// open. Not for machines that others are reached through.
+	Window *Window
 }
 
 func (c Config) withDefaults() Config {
@@ -103,7 +106,7 @@ func or[T comparable](v, fallback T) T {
 }
 
 // A Machine is one machine reached over SSH. It connects when first needed, and
-// anew when the connection was lost, never within a call. It is safe for use by
+// anew when the connection was lost or had to make room in a Window, never within a call. It is safe for use by
 // many goroutines.
 type Machine struct {
 	cfg     Config
@@ -136,7 +139,12 @@ func (m *Machine) Login() string { return m.cfg.User + "@" + m.cfg.hostPort() }
 // Connect returns once there is a live, authenticated connection. Every error is
 // a *NotStartedError.
 func (m *Machine) Connect(ctx context.Context) error {
-	_, err := m.connected(ctx)
+	release, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = m.connected(ctx)
 	return err
 }
 

@@ -32,6 +32,11 @@ func (p *proc) wrap(script string, stdin bool) string {
 // Config.CallTimeout, or as long as Patient said, is unknown.
 func (m *Machine) Run(ctx context.Context, script string) ([]byte, error) {
 	return about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
+		release, err := m.hold(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 		ctx, cancel := m.within(ctx)
 		defer cancel()
 		out := newCapture(m.cfg.MaxOutput)
@@ -69,6 +74,11 @@ func (m *Machine) Stream(ctx context.Context, script string, payload io.Reader) 
 }
 
 func (m *Machine) stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
+	release, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	ctx, pulse := m.pulse(ctx)
 	defer pulse.stop()
 	out := newCapture(m.cfg.MaxOutput)

@@ -8,6 +8,11 @@ import (
 // RoundTrip is how long the machine takes to answer, when nothing is asked of it. Every
 // error is a *NotStartedError.
 func (m *Machine) RoundTrip(ctx context.Context) (time.Duration, error) {
+	release, err := m.hold(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
 	l, err := m.connected(ctx)
 	if err != nil {
 		return 0, err

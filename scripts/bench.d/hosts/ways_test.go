@@ -131,6 +131,30 @@ func TestThousand(t *testing.T) {
 	fmt.Printf("\n1,000 hosts, connected in %.1f s: %d MiB resident, %.1f CPU seconds here; goroutines left once all are closed: %d\n", took.Seconds(), with>>20, time.Duration(r.Utime.Nano()+r.Stime.Nano()).Seconds(), left)
 }
 
+// TestThousandInAWindow asks a thousand hosts something, three times over, with a hundred
+// connections at once.
+func TestThousandInAWindow(t *testing.T) {
+	f := open(t, 1000)
+	w := remote.NewWindow(100)
+	var machines []*remote.Machine
+	for _, a := range f.addrs {
+		c := f.sshd.Config()
+		c.Name, c.Address, c.ConnectTimeout, c.Window = a, a, 0, w
+		machines = append(machines, remote.New(c))
+	}
+	var before, after syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	began := time.Now()
+	for range 3 {
+		f.each(machines, func(_ int, m *remote.Machine) error { _, err := m.Run(t.Context(), ":"); return err })
+	}
+	took, with := time.Since(began), resident(t)
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	f.each(machines, func(_ int, m *remote.Machine) error { return m.Close() })
+	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+	fmt.Printf("\n1,000 hosts asked three times with at most %d connections at once: %.1f s, %d MiB resident, %.1f CPU seconds here\n", w.Most(), took.Seconds(), with>>20, cpu.Seconds())
+}
+
 // resident is what this process has in memory, in bytes.
 func resident(t *testing.T) int64 {
 	text, err := os.ReadFile("/proc/self/status")
