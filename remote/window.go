@@ -31,6 +31,9 @@ func NewWindow(n int) *Window {
 	return &Window{limit: max(n, 1), open: map[*Machine]*use{}, freed: make(chan struct{})}
 }
 
+// Limit is how many machines may be connected.
+func (w *Window) Limit() int { return w.limit }
+
 // Most is how many machines had a connection, or were about to, at once.
 func (w *Window) Most() int {
 	w.mu.Lock()

@@ -44,7 +44,7 @@ func (a *asking) doctor(ctx context.Context, o rolloutOptions) (deploy.Outcome, 
 		survey: deploy.Survey{Current: map[string]string{}, Running: map[string]deploy.Running{}, Seats: map[string]map[string]deploy.Seat{}}}
 	art := d.artifact(ctx, o)
 	defer func() { _ = art.Close() }() // only read from
-	d.edges, d.webs = a.dialAll(ctx, dialWait)
+	d.edges, d.webs = a.dialAll(ctx, unhurried(dialWait, len(a.inv.Hosts)))
 	d.unreached = d.webs
 	d.state(ctx)
 	d.machines(ctx, o, art)

@@ -24,9 +24,9 @@ func (x *program) statusCommand() *ucli.Command {
 			return x.asks(func(ctx context.Context, a *asking) (deploy.Outcome, error) {
 				a.bare = true
 				if c.Bool("watch") {
-					return a.watch(ctx, func() fleetStatus { return a.status(ctx, watchWait) })
+					return a.watch(ctx, func() fleetStatus { return a.status(ctx, unhurried(watchWait, len(a.inv.Hosts))) })
 				}
-				st := a.status(ctx, dialWait)
+				st := a.status(ctx, unhurried(dialWait, len(a.inv.Hosts)))
 				return deploy.OutcomeDone, a.showStatus(st)
 			})(c)
 		},

@@ -16,7 +16,7 @@ func (a *asking) status(ctx context.Context, wait time.Duration) fleetStatus {
 	st := fleetStatus{App: a.inv.App.Name, Time: time.Now()}
 	var p problems
 	edges, webs := a.dialAll(ctx, wait)
-	ctx, cancel := context.WithTimeout(ctx, readWait)
+	ctx, cancel := context.WithTimeout(ctx, unhurried(readWait, len(a.inv.Hosts)))
 	defer cancel()
 	stores := a.answering(edges, &p)
 	a.readState(ctx, a.keepers(stores), &st, &p)

@@ -45,6 +45,10 @@ func (s *session) wire() error {
 // ~/.ssh/config says of them, where it is asked.
 func (s *session) machines() error {
 	s.net.read(s.inv)
+	window, err := windowFor(s.inv, openFiles())
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for i, l := range s.inv.LBs {
 		c, err := s.net.machine(l.Machine)
@@ -53,6 +57,7 @@ func (s *session) machines() error {
 	}
 	for i, h := range s.inv.Hosts {
 		c, err := s.net.machine(h.Machine)
+		c.Window = window
 		s.inv.Hosts[i] = h.At(c.Address, c.User, c.Port)
 		s.webs, errs = append(s.webs, remote.New(c)), append(errs, err)
 	}
