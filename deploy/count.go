@@ -63,12 +63,25 @@ type count struct {
 func (l *life) count(ctx context.Context) count {
 	c := count{old: l.run.unchanged(l.plan), by: map[string]map[string]Counters{}}
 	for _, b := range l.lbs {
-		if m, err := b.Counters(ctx, append([]string{l.host.Name()}, c.old...)); err == nil {
+		if m, err := l.run.counters(ctx, b, l.host.Name(), c.old); err == nil {
 			c.by[b.Name()] = m
 		}
 	}
 	return c
 }
+
+// counters are b's for a host and for those on the old release. In a large fleet hundreds of
+// hosts bake at a time, and each balancer has one answer for all: it is asked once for all of
+// them who want to know now.
+func (x *run) counters(ctx context.Context, b Balancer, host string, old []string) (map[string]Counters, error) {
+	if len(x.hosts) < many {
+		return b.Counters(ctx, append([]string{host}, old...))
+	}
+	return x.counts[b.Name()].get(ctx, func(ctx context.Context) (map[string]Counters, error) { return b.Counters(ctx, x.names) })
+}
+
+// many hosts share a question.
+const many = 256
 
 // unchanged are the hosts in rotation that the run has not touched, and that run
 // another release than h is to, or wait to be restarted as it was.

@@ -3,8 +3,9 @@ package deploy
 // index finds hosts by their names, and balancers their shared questions.
 func (x *run) index() {
 	x.at, x.plans, x.looks = make(map[string]int, len(x.hosts)), make(map[string]PlannedHost, len(x.Plan.Hosts)), map[string]*shared[map[string]Seat]{}
+	x.counts = map[string]*shared[map[string]Counters]{}
 	for i, v := range x.hosts {
-		x.at[v.Name] = i
+		x.at[v.Name], x.names = i, append(x.names, v.Name)
 	}
 	for _, h := range x.Plan.Hosts {
 		x.plans[h.Name] = h
@@ -15,7 +16,7 @@ func (x *run) index() {
 		x.hosts[i].Zone = places[x.plans[x.hosts[i].Name].Zone]
 	}
 	for _, b := range x.Balancers {
-		x.looks[b.Name()] = &shared[map[string]Seat]{}
+		x.looks[b.Name()], x.counts[b.Name()] = &shared[map[string]Seat]{}, &shared[map[string]Counters]{}
 		x.floors[b.Name()] = x.floor(b)
 	}
 }

@@ -112,9 +112,12 @@ func (s *snapshot) find(key string) *server {
 
 // counters are those of each of hosts that has a server, all of its servers together.
 func (s *snapshot) counters(hosts []string) map[string]Counters {
-	all := make(map[string]Counters, len(hosts))
+	all, asked := make(map[string]Counters, len(hosts)), make(map[string]bool, len(hosts)) // of thousands
+	for _, host := range hosts {
+		asked[host] = true
+	}
 	for _, v := range s.servers {
-		if v.listed && slices.Contains(hosts, v.host) {
+		if v.listed && asked[v.host] {
 			all[v.host] = all[v.host].plus(v.counts, s.gen)
 		}
 	}

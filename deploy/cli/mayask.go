@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/deploy"
@@ -55,18 +56,31 @@ type inquiry struct {
 func refusals(ctx context.Context, asks []inquiry) []inquiry {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	room := make(chan struct{}, 32)
-	_ = eachIndex(asks, func(i int, q inquiry) error {
-		room <- struct{}{}
-		defer func() { <-room }()
-		conn, err := q.from.Dialer.DialContext(ctx, "tcp", q.from.Addr)
-		if err == nil {
-			_ = conn.Close() // nothing was asked
-		}
-		asks[i].err = err
-		return nil
-	})
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(32, len(asks)) { // not one for each of thousands
+		wg.Go(func() {
+			for i := range next {
+				asks[i].err = asks[i].tried(ctx)
+			}
+		})
+	}
+	for i := range asks {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
 	return slices.DeleteFunc(slices.Clone(asks), func(q inquiry) bool { return !health.Forbidden(q.err) })
+}
+
+// tried is why the host cannot be connected to; nothing is asked of it.
+func (q inquiry) tried(ctx context.Context) error {
+	conn, err := q.from.Dialer.DialContext(ctx, "tcp", q.from.Addr)
+	if err != nil {
+		return err
+	}
+	_ = conn.Close() // nothing was asked
+	return nil
 }
 
 // forbiddenTo has one error for each machine to which some of all inquiries are refused.
