@@ -113,3 +113,28 @@ func TestAStrangeStoreFileIsOnlyShown(t *testing.T) {
 		ok(t, os.Remove(filepath.Join(s.dir, "shop", "store")))
 	})
 }
+
+// A move that died between two balancers: nobody begins anything until one that moves, either
+// way, has ended it.
+func TestWhatIsHalfMovedIsRefusedEverywhere(t *testing.T) {
+	inShells(t, func(t *testing.T, m *machine) {
+		one, two := raised(t, m, t.TempDir(), "shop", 7), raised(t, m, t.TempDir(), "shop", 7)
+		for _, s := range []*Store{one, two} {
+			ok(t, s.Append(t.Context(), 7, record("r1", "plan")))
+		}
+		ok(t, one.Moving().Move(t.Context(), 7, inEtcd))
+
+		_, _, err := Acquire(t.Context(), []*Store{one, two}, ana)
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		_, _, err = Acquire(t.Context(), []*Store{two, one}, ana)
+		says(t, err, movedTo, "FD-STATE-MOVED", hintMoved)
+		keptThere(t, one, inEtcd, true, true)
+		says(t, notKept(t, two, inEtcd, true), stays, "FD-STATE-MOVED", hintStays)
+
+		_, l, err := Acquire(t.Context(), []*Store{one.Moving(), two.Moving()}, bob)
+		ok(t, err)
+		ok(t, two.Moving().Move(t.Context(), 7, inEtcd))
+		l.Release()
+		keptThere(t, two, inEtcd, true, true)
+	})
+}
