@@ -90,8 +90,10 @@ func (d *diagnosis) balancer(ctx context.Context, i int, b *balancer) {
 	for _, text := range notes {
 		d.note(b.name, text)
 	}
-	if text := d.blind(ctx, b); text != "" {
-		d.note(b.name, text)
+	for _, text := range []string{d.blind(ctx, b), clock(ctx, d.asking.edges[i])} {
+		if text != "" {
+			d.note(b.name, text)
+		}
 	}
 	d.enter(b.name, balancerRights(ctx, d.asking.edges[i], d.inv.LBs[i].User, d.inv.State.Dir, b.driver))
 }
@@ -125,6 +127,9 @@ func (d *diagnosis) host(ctx context.Context, h *host, path string, o rolloutOpt
 		d.note(h.name, text)
 	}
 	h.warnings = nil
+	if text := clock(ctx, h.machine); text != "" {
+		d.note(h.name, text)
+	}
 	d.enter(h.name, h.rights(ctx, path))
 	return err
 }
