@@ -112,7 +112,20 @@ func (o handOptions) plan(s *session, survey deploy.Survey) deploy.Plan {
 	p.MinServing = max(1, p.Serving-len(o.hosts))
 	if m := s.inv.Rollout.MinServing; !m.IsZero() {
 		p.MinServing = m.Resolve(len(s.inv.Hosts), true)
+		if m.Percent {
+			p = eachZone(p, s.inv, m)
+		}
 	}
+	return p
+}
+
+// eachZone has the percentage be of every zone, too.
+func eachZone(p deploy.Plan, inv *inventory.Inventory, least inventory.Amount) deploy.Plan {
+	for _, h := range inv.Hosts {
+		p.Hosts = append(p.Hosts, deploy.PlannedHost{Name: h.Name})
+	}
+	p = p.InZones(inv.ZoneOf())
+	p.Refloor(deploy.Amount{N: least.N, Percent: true, Set: true})
 	return p
 }
 
