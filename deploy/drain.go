@@ -138,9 +138,7 @@ func (l *life) claim(ctx context.Context) error {
 		return nil
 	}
 	if l.loose { // without its mark it would be out and nobody's
-		back := l.giveBack(ctx)
-		l.loose = back != nil
-		return errors.Join(fault(l.host.Name(), Draining, err), back)
+		return errors.Join(fault(l.host.Name(), Draining, err), l.giveBack(ctx))
 	}
 	return errors.Join(fault(l.host.Name(), Draining, err), l.unmark(ctx))
 }
@@ -202,6 +200,7 @@ func (l *life) giveBack(ctx context.Context) error {
 	if err := everywhere(l.lbs, func(b Balancer) error { return b.GiveBack(ctx, l.host.Name()) }); err != nil {
 		return &notBack{fault(l.host.Name(), Readying, err)}
 	}
+	l.loose = false
 	l.served()
 	_ = l.unmark(ctx) // it is in rotation, and that is what was asked
 	return nil

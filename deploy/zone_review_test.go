@@ -1,9 +1,11 @@
 package deploy
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -134,4 +136,35 @@ func TestOneChangeKeepsTheFloorOfEveryZoneThatItTakesFrom(t *testing.T) {
 	for _, b := range s.broken {
 		t.Error(b)
 	}
+}
+
+// What was given back everywhere after a balancer was lost is out nowhere: nobody is told
+// that it may be.
+func TestAHostThatWasGivenBackIsNotUnknown(t *testing.T) {
+	s := newSim(2, 2, v1)
+	drains, backs := 0, 0
+	paused := make(chan struct{})
+	s.strike = func(c *call) simFault {
+		switch {
+		case c.op == "drain" && c.lb == "edge2":
+			if drains++; drains == 1 {
+				return lostAfter
+			}
+			close(paused)
+			return lostBefore
+		case c.op == "giveback" && c.lb == "edge2":
+			if backs++; backs == 1 {
+				return lostBefore
+			}
+		}
+		return fine
+	}
+	var res Result
+	synctest.Test(t, func(*testing.T) {
+		r := s.rollout(v2, wish(1))
+		r.Paused = paused
+		res = r.Run(context.Background(), context.Background())
+	})
+	want(t, "hosts", phases(res), "web1 staged, web2 staged")
+	want(t, "on edge2", string(s.lbs[1].state["web1"]), "ready")
 }
