@@ -40,7 +40,7 @@ func (o *Origin) refused(status int, word string) error {
 		e.Code_, e.Hint_ = "FD-FETCH-DENIED", "see that the token or the key is right, has not expired, and may read the file"
 	case status == http.StatusNotFound || status == http.StatusGone:
 		e.Code_, e.Hint_ = "FD-FETCH-MISSING", "upload it, or correct app.artifact"
-	case status >= 300 && status < 400 && o.store != nil:
+	case status >= 300 && status <= 400 && o.store != nil: // signed for another region
 		e.Hint_ = "set AWS_REGION to the bucket's region"
 	}
 	return e
