@@ -58,6 +58,7 @@ func TestAFetchedArtifactIsVouchedForBeforeAnythingElse(t *testing.T) {
 	says(pin, "FD-FETCH-MISSING", "artifact s3://dist/shop: the server answers 404 Not Found")
 	objects["/dist/shop"] = "<html>"
 	says(pin, "FD-ARTIFACT-SHA256", "artifact s3://dist/shop: its sha256 is "+fmt.Sprintf("%x", sha256.Sum256([]byte("<html>")))+", app.sha256 says "+sum)
+	says(pin, "FD-ARTIFACT-SHA256", "hint: find out which of the two is right: fetch it by hand, then sha256sum shop\n")
 	objects["/dist/shop"] = program
 	says(pin, "FD-SSH-REFUSED", "web1: ")
 	before := asked
@@ -69,6 +70,7 @@ func TestAFetchedArtifactIsVouchedForBeforeAnythingElse(t *testing.T) {
 	signers := pin + "\nallowed_signers = \"signers\""
 	write(t, at("signers"), "ci@example.org "+strings.TrimSpace(read(t, key+".pub"))+"\n")
 	says(signers, "FD-SIGNATURE", "artifact s3://dist/shop: its signature is not good: artifact s3://dist/shop.sig: the server answers 404 Not Found")
+	says(signers, "FD-SIGNATURE", "hint: sign it, and put shop.sig beside it: ssh-keygen -Y sign -n flipdeploy -f KEY shop; or see who may: ")
 	write(t, at("shop"), program)
 	if out, err := exec.Command(remotetest.Need(t, "ssh-keygen"), "-q", "-Y", "sign", "-n", "flipdeploy", "-f", key, at("shop")).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -51,7 +51,15 @@ func rightSum(app inventory.App, sum string) error {
 		return nil
 	}
 	return &deploy.Fault{Code_: "FD-ARTIFACT-SHA256", Err: fmt.Errorf("artifact %s: its sha256 is %s, app.sha256 says %s", shown(app), sum, app.SHA256),
-		Hint_: "find out which of the two is right; sha256sum " + shown(app)}
+		Hint_: "find out which of the two is right" + byHand(app, ": fetch it by hand, then", ";") + " sha256sum " + byHand(app, shellWord(app.FileName()), app.Artifact)}
+}
+
+// byHand is what a hint says of an artifact that is elsewhere, or here.
+func byHand(app inventory.App, elsewhere, here string) string {
+	if app.Fetched() {
+		return elsewhere
+	}
+	return here
 }
 
 // rightSignature reads the bytes once more and makes sure that they are those that were
@@ -69,7 +77,8 @@ func rightSignature(ctx context.Context, app inventory.App, art *site.Artifact, 
 		return nil
 	}
 	return &deploy.Fault{Code_: "FD-SIGNATURE", Err: fmt.Errorf("artifact %s: its signature is not good: %w", shown(app), err),
-		Hint_: fmt.Sprintf("sign it: ssh-keygen -Y sign -n %s -f KEY %s; or see who may: %s", signedFor, shown(app), app.AllowedSigners)}
+		Hint_: fmt.Sprintf("sign it%s: ssh-keygen -Y sign -n %s -f KEY %s; or see who may: %s", byHand(app, ", and put "+app.FileName()+".sig beside it", ""),
+			signedFor, byHand(app, shellWord(app.FileName()), app.Artifact), app.AllowedSigners)}
 }
 
 func signed(ctx context.Context, app inventory.App, art *site.Artifact, sig signatory, bytes io.Reader) error {
