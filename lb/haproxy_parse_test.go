@@ -167,8 +167,7 @@ func drawn(t *rapid.T) (*snapshot, string) {
 // decided runs the awk program as the script does.
 func decided(t *rapid.T, h *HAProxy, text, act string) string {
 	cmd := exec.CommandContext(context.Background(), "awk", code(decideAwk))
-	cmd.Env = []string{"FD_CFG=" + h.table(), "FD_ACT=" + act}
-	cmd.Stdin = strings.NewReader(text)
+	cmd.Stdin = strings.NewReader(h.table() + "\n" + act + "\n== state\n" + text)
 	out, _ := cmd.Output() // its status is 41 for a refusal
 	return string(out)
 }

@@ -2,7 +2,7 @@
 # it fd_claimed may be set: the host was claimed, and we did not take it out yet.
 # Wants FD_ACT, FD_READBACK, FD_DECIDE, FD_UNDO.
 fd_decide() {
-	printf '%s\n' "$fd_now" | FD_CFG="$FD_CFG" FD_ACT="$1" FD_CLAIMED="$fd_claimed" awk "$FD_DECIDE"
+	printf '%s\n' "$FD_CFG" "$1" '== state' "$fd_now" | FD_CLAIMED="$fd_claimed" awk "$FD_DECIDE"
 }
 
 # fd_set PAIR WHAT succeeds when the answer was one empty line and nothing else.

@@ -59,7 +59,7 @@ while True:
 # fd_get SOCKET COMMANDS prints a complete reply, cut to what is ours. The trailer
 # must follow an empty line: a reply that was cut short is never taken for a whole.
 fd_get() {
-	{ printf '%s\n' "$2" | fd_ask "$1"; printf '== rc %s\n' $?; } | FD_CFG="$FD_CFG" awk "$FD_TRIM"
+	{ printf '%s\n' "$FD_CFG" '== reply'; printf '%s\n' "$2" | fd_ask "$1"; printf '== rc %s\n' $?; } | awk "$FD_TRIM"
 }
 
 # fd_snap leaves the balancer's state in fd_now.

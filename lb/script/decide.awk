@@ -1,5 +1,6 @@
 # Decides on a fresh state whether an act may be done, and on which servers.
-# FD_CFG: "up POOL", "addr HOST IP PORT". FD_ACT: "act MODE HOST", "min N", "also N"
+# Before "== state", as thousands of hosts are too long for an environment:
+# "up POOL", "addr HOST IP PORT", "act MODE HOST", "min N", "also N"
 # (a floor of the hosts that follow), "among HOST",
 # "pid PID START", "agent" (an agent is allowed), "fresh PAIR" (ask for a new
 # check), "busy" (maint cuts no request),
@@ -10,15 +11,10 @@ function outbits(a) { return bit(a, 1) + 2 * bit(a, 2) + 8 * bit(a, 8) + 16 * bi
 function serves(k) { return outbits(admin[k]) == 0 && uw[k] > 0 && (op[k] == 1 || op[k] == 2) }
 function root(k,    n) { while (track[k] != "" && n++ < 16) k = track[k]; return k }
 BEGIN {
-	n = split(ENVIRON["FD_CFG"], l, "\n")
-	for (i = 1; i <= n; i++) {
-		split(l[i], w, " ")
+	while ((getline line) > 0 && line != "== state") {
+		split(line, w, " ")
 		if (w[1] == "up") up[w[2]] = 1
 		if (w[1] == "addr") host[w[3] " " w[4]] = w[2]
-	}
-	n = split(ENVIRON["FD_ACT"], l, "\n")
-	for (i = 1; i <= n; i++) {
-		split(l[i], w, " ")
 		if (w[1] == "act") { mode = w[2]; me = w[3] }
 		if (w[1] == "min") min = w[2] + 0
 		if (w[1] == "also") least[++floors] = w[2] + 0

@@ -1,5 +1,6 @@
 # Passes a complete reply on, cut to the rows and columns that are ours, or fails.
-# FD_CFG: "up POOL", "addr HOST IP PORT", "pools". FD_SEC=2: show stat alone.
+# Before "== reply", as thousands of hosts are too long for an environment: "up POOL",
+# "addr HOST IP PORT", "pools". FD_SEC=2: show stat alone.
 function csv(line, f,    n, i, c, q, cur) {
 	if (index(line, "\"") == 0) return split(line, f, ",")
 	n = 0; cur = ""; q = 0
@@ -30,9 +31,8 @@ function header(line,    n, i, o) {
 }
 BEGIN {
 	want = " svname qcur scur stot econ wretr wredis status act bck chkdown tracked type check_status check_code eresp hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other last_chk check_desc check_rise check_fall addr cookie mode "
-	n = split(ENVIRON["FD_CFG"], l, "\n")
-	for (i = 1; i <= n; i++) {
-		split(l[i], w, " ")
+	while ((getline line) > 0 && line != "== reply") {
+		split(line, w, " ")
 		if (w[1] == "up") keep[w[2]] = 1
 		if (w[1] == "pools") pools = 1
 		if (w[1] == "addr") { a = w[3]; if (index(a, ":")) a = "[" a "]"; addr[a ":" w[4]] = 1; host[w[3] " " w[4]] = 1 }
