@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,13 +155,24 @@ func TestStreamEndsWhenTheScriptReadsNoMore(t *testing.T) {
 	}
 }
 
+// started is endless, and tells when it is read first: the script runs by then.
+type started struct {
+	endless
+	then func()
+	once sync.Once
+}
+
+func (s *started) Read(b []byte) (int, error) {
+	s.once.Do(func() { go s.then() })
+	return s.endless.Read(b)
+}
+
 func TestStreamEndsWithItsContext(t *testing.T) {
 	m := remotetest.Start(t).Machine(t)
 	for _, script := range []string{"cat >/dev/null", "sleep 20"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
 		begin := time.Now()
-		_, err := m.Stream(ctx, script, endless{})
-		cancel()
+		_, err := m.Stream(ctx, script, &started{then: func() { time.Sleep(300 * time.Millisecond); cancel() }})
 		// The end of the script, by the pipe that we closed, may be told before we look.
 		var unknown *remote.UnknownError
 		ended := err != nil && err.Error() == "ended by signal PIPE"
