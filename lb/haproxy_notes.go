@@ -6,7 +6,7 @@ import (
 )
 
 // Notes says what people should know of this HAProxy before a rollout: what keeps clients
-// with a host that leaves.
+// with a host that leaves, and what its reload takes who is out from.
 func (h *HAProxy) Notes(ctx context.Context) ([]string, error) {
 	s, err := h.look(ctx, "")
 	if err != nil {
@@ -24,5 +24,5 @@ func (h *HAProxy) Notes(ctx context.Context) ([]string, error) {
 		}
 	}
 	slices.Sort(notes)
-	return slices.Compact(notes), nil
+	return append(slices.Compact(notes), h.stateFile(ctx, s.gen)...), nil
 }
