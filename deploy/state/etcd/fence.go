@@ -69,12 +69,15 @@ func (s *Store) RaiseTo(ctx context.Context, epoch int64) error {
 	return nil
 }
 
-// holding is the lock, where we have it and believe so.
+// holding is the lock, where we have it and believe so: etcd may believe for longer.
 func (s *Store) holding(doing string) (*hold, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held == nil {
 		return nil, &Fault{Doing: doing, Why: "the lock is not held", code: "FD-LOCK-LOST", hint: hintStatus}
+	}
+	if s.held.alive.Err() != nil {
+		return nil, context.Cause(s.held.alive)
 	}
 	return s.held, nil
 }
