@@ -58,6 +58,12 @@ type openStatus struct {
 	Previous string      `json:"previous"`
 }
 
+// asked is told only where it is false.
+type asked bool
+
+// IsZero leaves it out of JSON.
+func (a asked) IsZero() bool { return bool(a) }
+
 // A hostStatus says false, and nothing, of what could not be asked; why is a problem.
 type hostStatus struct {
 	Name      string       `json:"name"`
@@ -67,7 +73,7 @@ type hostStatus struct {
 	Revision  string       `json:"revision"`
 	Running   bool         `json:"running"`
 	Healthy   bool         `json:"healthy"`
-	Asked     bool         `json:"asked"` // for its health: else Healthy says nothing
+	Asked     asked        `json:"asked,omitzero"` // for its health: else Healthy says nothing
 	LBs       []seatStatus `json:"lbs"`
 }
 

@@ -65,7 +65,7 @@ func TestTheHealthOfAHostIsUnknownWhereTheWayWasLost(t *testing.T) {
 		}
 		h := hostStatus{Name: "web1"}
 		err := h.probe(t.Context(), &checker{check: health.Check{Kind: health.TCP}, from: map[string][]health.Vantage{"web1": from}}, "web1")
-		if fmt.Sprint(err) != c.why || h.Asked != c.asked || h.Healthy != c.healthy {
+		if fmt.Sprint(err) != c.why || bool(h.Asked) != c.asked || h.Healthy != c.healthy {
 			t.Errorf("%q %q: asked %v, healthy %v: %v\nwant %v, %v: %s", c.edge1, c.edge2, h.Asked, h.Healthy, err, c.asked, c.healthy, c.why)
 		}
 	}
