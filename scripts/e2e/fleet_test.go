@@ -76,6 +76,15 @@ func around(m *testing.M) int {
 // whole tells whether every case is run, and not the sample of each test run.
 func whole() bool { return os.Getenv("FLIPDEPLOY_KILLS") == "all" }
 
+// sampled tells that a test is for whole runs alone, and this is none: what it shows is
+// shown by others and on simulated fleets, too.
+func sampled(t *testing.T) bool {
+	if !whole() {
+		t.Log("in a whole run only: FLIPDEPLOY_KILLS=all")
+	}
+	return !whole()
+}
+
 // edges are the fleet's balancers; FLIPDEPLOY_BALANCERS says which: haproxy (the
 // default), 2 (of them), nginx, or both.
 func edges() []string {
