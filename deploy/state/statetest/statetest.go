@@ -148,7 +148,7 @@ func waited(t *testing.T, app string, open Open) {
 	one, two := open(t, app), open(t, app)
 	l := acquire(t, one, ana)
 	waits := 0
-	_, _, err := state.AcquireWait(t.Context(), []Place{two}, bob, state.Terms{Wait: 200 * time.Millisecond, Poll: 50 * time.Millisecond, Waiting: func(*state.HeldError) { waits++ }})
+	_, _, err := state.AcquireWait(t.Context(), []Place{two}, bob, state.Terms{Wait: 2 * time.Second, Poll: 50 * time.Millisecond, Waiting: func(*state.HeldError) { waits++ }})
 	var held *state.HeldError
 	if !errors.As(err, &held) || waits == 0 {
 		t.Errorf("%v after %d waits", err, waits)
