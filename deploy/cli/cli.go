@@ -242,7 +242,7 @@ func refused(err error) deploy.Result {
 	res := deploy.Result{Kind: deploy.KindResult, Time: time.Now(), Outcome: deploy.OutcomeRefused, Exit: 1,
 		Code: deploy.CodeOf(err), Error: err.Error(), Hint: deploy.HintOf(err), Hosts: map[string]deploy.HostResult{}}
 	switch res.Code {
-	case "FD-USAGE", "FD-INVENTORY", "FD-NOT-YET", "FD-INIT-FILE", "FD-INIT-UPSTREAM", "FD-PLAN-FILE":
+	case "FD-USAGE", "FD-INVENTORY", "FD-INIT-FILE", "FD-INIT-UPSTREAM", "FD-PLAN-FILE":
 		res.Exit = 2
 	case "FD-LOCKED", "FD-FROZEN":
 		res.Outcome, res.Exit = deploy.OutcomeLocked, 5

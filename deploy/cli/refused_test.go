@@ -27,7 +27,6 @@ func TestHowARefusalEnds(t *testing.T) {
 		{usage("no such thing"), deploy.OutcomeRefused, 2, "FD-USAGE"},
 		{fmt.Errorf("wrapped: %w", usage("no such thing")), deploy.OutcomeRefused, 2, "FD-USAGE"},
 		{missing, deploy.OutcomeRefused, 2, "FD-INVENTORY"},
-		{coded("FD-NOT-YET"), deploy.OutcomeRefused, 2, "FD-NOT-YET"},
 		{coded("FD-SSH-REFUSED"), deploy.OutcomeRefused, 1, "FD-SSH-REFUSED"},
 		{coded("FD-FLOOR"), deploy.OutcomeRefused, 1, "FD-FLOOR"},
 		{coded("FD-NO-WAY-BACK"), deploy.OutcomeRefused, 1, "FD-NO-WAY-BACK"},

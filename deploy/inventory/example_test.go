@@ -59,7 +59,7 @@ func keysOf(data string) []string {
 	return keys
 }
 
-func TestExampleCommentedKeysAreGoodOrNotYetSupported(t *testing.T) {
+func TestExampleCommentedKeysAreGood(t *testing.T) {
 	t.Setenv("HOME", "/home/me")
 	t.Setenv("SHOP_SHA256", strings.Repeat("0", 64))
 	data, err := os.ReadFile(example)
@@ -85,35 +85,4 @@ example:118:3: host[0].zone: missing: other hosts have one (give every host its 
 func sameButLines(a, b string) bool {
 	lines := regexp.MustCompile(`(?m)^example:\d+:`)
 	return lines.ReplaceAllString(a, "") == lines.ReplaceAllString(b, "")
-}
-
-// What works by now is not called missing, and what is missing is.
-func TestExampleSaysNotYetOfWhatIsNotYet(t *testing.T) {
-	data, err := os.ReadFile(example)
-	if err != nil {
-		t.Fatal(err)
-	}
-	late := map[string]bool{"reload.preset": true} // no row of theirs is a line of the example
-	for _, l := range laters {
-		late[l.key] = late[l.key] || false
-	}
-	table := ""
-	for line := range strings.Lines(string(data)) {
-		if strings.HasPrefix(line, "[") {
-			table = strings.Trim(strings.TrimSpace(line), "[]")
-		}
-		m := keyLine.FindStringSubmatch(line)
-		if m == nil || !strings.Contains(line, "not yet supported") {
-			continue
-		}
-		if _, ok := late[table+"."+m[2]]; !ok {
-			t.Errorf("%s.%s is supported: %s", table, m[2], line)
-		}
-		late[table+"."+m[2]] = true
-	}
-	for key, told := range late {
-		if !told && key != "reload.method" { // told with command
-			t.Errorf("the example does not say that %s is not yet supported", key)
-		}
-	}
 }

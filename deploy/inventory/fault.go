@@ -8,11 +8,8 @@ import (
 	"strings"
 )
 
-// Codes of faults, as the user reads them.
-const (
-	CodeInventory = "FD-INVENTORY"
-	CodeNotYet    = "FD-NOT-YET"
-)
+// CodeInventory is the code of all faults.
+const CodeInventory = "FD-INVENTORY"
 
 // maxShown bounds what Error prints: a wrong file is not worth a screen more.
 const maxShown = 100
@@ -68,15 +65,8 @@ func (e *FaultsError) line(f Fault) string {
 // Unwrap is what the system said, where it said something.
 func (e *FaultsError) Unwrap() error { return e.cause }
 
-// Code is FD-NOT-YET when nothing else is wrong.
-func (e *FaultsError) Code() string {
-	for _, f := range e.Faults {
-		if f.Code != CodeNotYet {
-			return CodeInventory
-		}
-	}
-	return CodeNotYet
-}
+// Code is that of all faults.
+func (e *FaultsError) Code() string { return CodeInventory }
 
 // Hint is that of the only fault, else where to look.
 func (e *FaultsError) Hint() string {
@@ -98,11 +88,6 @@ func (f *faults) add(at pos, key, text, hint string) {
 	}
 	f.keys[key], f.keys[lastIndex.ReplaceAllString(key, "")] = true, true
 	f.list = append(f.list, Fault{Line: at.line, Col: at.col, Key: key, Text: text, Hint: hint, Code: CodeInventory})
-}
-
-func (f *faults) addNotYet(at pos, key, text, hint string) {
-	f.add(at, key, text, hint)
-	f.list[len(f.list)-1].Code = CodeNotYet
 }
 
 var lastIndex = regexp.MustCompile(`\[\d+\]$`)

@@ -3,7 +3,6 @@ package inventory
 import (
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,14 +138,6 @@ func TestMeantFindsTheNearestWord(t *testing.T) {
 	} {
 		if got := meant(word, known); got != want {
 			t.Errorf("%q: got %q, want %q", word, got, want)
-		}
-	}
-}
-
-func TestEveryKeyOfTheTableOfLatersIsKnown(t *testing.T) {
-	for _, l := range laters {
-		if !slices.Contains(Keys(), l.key) {
-			t.Errorf("%s is no key", l.key)
 		}
 	}
 }

@@ -196,8 +196,7 @@ func TestEtcdIsLost(t *testing.T) {
 	if store == nil {
 		t.Fatal("FLIPDEPLOY_STORE=etcd is needed")
 	}
-	if !whole() {
-		t.Log("only in whole runs")
+	if sampled(t) {
 		return
 	}
 	fresh(t)
@@ -223,8 +222,7 @@ func TestEtcdFrozenDeployer(t *testing.T) {
 	if store == nil {
 		t.Fatal("FLIPDEPLOY_STORE=etcd is needed")
 	}
-	if !whole() {
-		t.Log("only in whole runs")
+	if sampled(t) {
 		return
 	}
 	fresh(t)
