@@ -61,15 +61,15 @@ func TestCaptureKeepsHeadAndTail(t *testing.T) {
 
 // However the stream is cut into writes, the same comes out.
 func TestFrameFindsItsMarkersInAnyPieces(t *testing.T) {
-	stream := []byte("noise BEGI noise BEGIN\ndata EN END data END\nrest")
+	stream := []byte("noise BEGI noise BEGIN\ndata EN END\ndata END 137\nrest 1\n")
 	for size := 1; size <= len(stream); size++ {
 		var out bytes.Buffer
 		f := newFrame("BEGIN", "END", &out)
 		for rest := stream; len(rest) > 0; rest = rest[min(size, len(rest)):] {
 			_, _ = f.Write(rest[:min(size, len(rest))])
 		}
-		if out.String() != "data EN END data " || !f.complete() || f.instead() != "noise BEGI noise " {
-			t.Errorf("in pieces of %d: %q, %q", size, out.String(), f.instead())
+		if out.String() != "data EN END\ndata " || !f.complete() || f.status().code != 137 || f.instead() != "noise BEGI noise " {
+			t.Errorf("in pieces of %d: %q, %d, %q", size, out.String(), f.status().code, f.instead())
 		}
 	}
 }

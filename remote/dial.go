@@ -68,7 +68,7 @@ func (l *link) dial(ctx context.Context, kind string, payload []byte) (ssh.Chann
 // then, and without that every small answer takes 40 ms.
 func (m *Machine) warm(ctx context.Context) (*link, error) {
 	l, err := m.connected(ctx)
-	if err != nil || l.scripts.Load() > 0 {
+	if err != nil || l.eager.Load() {
 		return l, err
 	}
 	if _, err := m.Run(ctx, ":"); err != nil {

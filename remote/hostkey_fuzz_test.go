@@ -62,20 +62,20 @@ func FuzzFrame(f *testing.F) {
 	f.Add([]byte("BEG"), []byte("END"), 1)
 	f.Add([]byte("BEGI\nBEGIN"), []byte("EN\nENDEND"), 2)
 	f.Fuzz(func(t *testing.T, before, text []byte, size int) {
-		begin, end := []byte("BEGIN-4d1f\n"), []byte("END-4d1f\n")
+		begin, end := []byte("BEGIN-4d1f\n"), []byte("END-4d1f ")
 		early := bytes.Index(append(bytes.Clone(before), begin...), begin) < len(before) || bytes.Index(append(bytes.Clone(text), end...), end) < len(text)
 		if early || size < 1 {
 			return
 		}
 		var out bytes.Buffer
 		fr := newFrame("BEGIN-4d1f", "END-4d1f", &out)
-		all := bytes.Join([][]byte{before, begin, text, end, []byte("late")}, nil)
+		all := bytes.Join([][]byte{before, begin, text, end, []byte("7\nlate")}, nil)
 		for len(all) > 0 {
 			n := min(size, len(all))
 			_, _ = fr.Write(all[:n])
 			all = all[n:]
 		}
-		if !bytes.Equal(out.Bytes(), text) || !fr.complete() {
+		if !bytes.Equal(out.Bytes(), text) || !fr.complete() || fr.status().code != 7 {
 			t.Fatalf("got %q, want %q", out.Bytes(), text)
 		}
 	})

@@ -26,13 +26,8 @@ type link struct {
 	mu      sync.Mutex
 	waiting bool           // nothing more is counted in running
 	running sync.WaitGroup // everything that was started for this connection
-	scripts atomic.Int32   // sent; with the first session sshd switches Nagle off
-
-	ahead     time.Duration
-	trip      atomic.Int64 // the shortest time that a session took to open, 0 before the first
-	spare     chan *proc   // shells that wait for their scripts; see prepare
-	sparing   atomic.Int32 // how many of them there are, or will be
-	spareless atomic.Bool  // there are to be no more
+	eager   atomic.Bool    // a script was sent: with the first session sshd switches Nagle off
+	idle    chan *shell    // that wait for their next scripts
 }
 
 func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
@@ -43,8 +38,7 @@ func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
 		output: cfg.MaxOutput,
 		slots:  newSlots(),
 		dead:   make(chan struct{}),
-		ahead:  cfg.Ahead,
-		spare:  make(chan *proc, spares),
+		idle:   make(chan *shell, idleShells),
 	}
 	l.spawn(l.watchEnd)
 	l.spawn(func() { l.ping(cfg.KeepAlive) })

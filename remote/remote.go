@@ -48,10 +48,6 @@ type Config struct {
 
 	CallTimeout time.Duration // for the answer of a script, or for a byte to move; 1 min. See Patient
 
-	// Ahead is the round trip from which on shells are started before there are scripts for
-	// them; 10 ms. It saves two of three round trips, and costs the machine two idle shells.
-	Ahead time.Duration
-
 	MaxOutput int   // bytes of stdout and of stderr kept, half of the head, half of the tail; 128 KiB
 	Gate      *Gate // bounds handshakes at once; default: one for the whole process
 	// Window bounds connections at once; nil: the machine keeps its own for as long as it is
@@ -67,7 +63,6 @@ func (c Config) withDefaults() Config {
 	c.KeepAlive = or(c.KeepAlive, 5*time.Second)
 	c.KeepAliveMisses = or(c.KeepAliveMisses, 3)
 	c.CallTimeout = or(c.CallTimeout, time.Minute)
-	c.Ahead = or(c.Ahead, 10*time.Millisecond)
 	c.MaxOutput = or(c.MaxOutput, 128<<10)
 	if c.Gate == nil {
 		c.Gate = c.gate()

@@ -11,8 +11,9 @@ import (
 
 // wrap makes the shell parse all of the script before it runs any of it: a
 // connection that is cut in the middle of the script runs nothing. Markers set
-// what the script writes apart from what the account's start files print and tell
-// when all of it has come. sbin is where the balancers' programs live.
+// what the script writes apart from what the account's start files print, and tell
+// when all of it has come and how it ended. What the script sets ends with its subshell;
+// one that reads stdin is its shell's last. sbin is where the balancers' programs live.
 func (p *proc) wrap(script string, stdin bool) string {
 	var b strings.Builder
 	b.WriteString("{ echo " + p.begin + "; echo " + p.begin + " >&2; (\n")
@@ -22,7 +23,11 @@ func (p *proc) wrap(script string, stdin bool) string {
 	if !stdin {
 		b.WriteString(" </dev/null")
 	}
-	b.WriteString("; s=$?; echo " + p.end + "; echo " + p.end + " >&2; exit $s; }\n")
+	b.WriteString("; s=$?; echo " + p.end + " $s; echo " + p.end + " $s >&2; ")
+	if stdin {
+		b.WriteString("exit $s; ")
+	}
+	b.WriteString("}\n")
 	return b.String()
 }
 
@@ -44,6 +49,7 @@ func (m *Machine) Run(ctx context.Context, script string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		defer p.leave()
 		return out.result(p.wait(ctx, "run"), m.cfg)
 	})
 }
@@ -86,6 +92,7 @@ func (m *Machine) stream(ctx context.Context, script string, payload io.Reader) 
 	if err != nil {
 		return nil, err
 	}
+	defer p.l.drop(p.ch)
 	sent := p.feed(ctx, pulse.reader(payload))
 	text, err := out.result(p.wait(ctx, "stream"), m.cfg)
 	if sent != nil && ctx.Err() == nil && !p.l.lost() {

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -22,36 +21,15 @@ type slots struct {
 
 func newSlots() *slots { return &slots{limit: maxSessions, changed: make(chan struct{})} }
 
-// take returns once there is room. Its error is ctx's, or errClosed once dead is closed.
-func (s *slots) take(ctx context.Context, dead <-chan struct{}) error {
-	for {
-		s.mu.Lock()
-		if s.used < s.limit {
-			s.used++
-			s.mu.Unlock()
-			return nil
-		}
-		changed := s.changed
-		s.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-dead:
-			return errClosed
-		}
-	}
-}
-
-// spare takes one where others stay free. It does not wait.
-func (s *slots) spare() bool {
+// take takes one where there is room; where not, changed is closed once one was given back.
+func (s *slots) take() (changed <-chan struct{}, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.used+1 >= s.limit {
-		return false
+	if s.used >= s.limit {
+		return s.changed, false
 	}
 	s.used++
-	return true
+	return nil, true
 }
 
 func (s *slots) give() {

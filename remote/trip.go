@@ -44,5 +44,5 @@ func (m *Machine) Sessions() int {
 	if l == nil || err != nil || m.cfg.Via != nil || m.cfg.Dial != nil {
 		return 0
 	}
-	return l.slots.free()
+	return l.slots.free() + len(l.idle)
 }

@@ -3,7 +3,6 @@ package remotetest
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/binary"
 	"io"
 	"net"
 	"path/filepath"
@@ -27,8 +26,7 @@ type Manners struct {
 	NoSessions bool   // refuses every session
 	NoExec     bool   // refuses to run anything
 	Endless    bool   // writes for ever
-	NoStatus   bool   // closes the session without an exit status
-	Exit       uint32 // the exit status
+	NoStatus   bool   // closes the session and does not tell how the script ended
 	Mute       bool   // answers no keep-alive once a session is open
 	// Shell is called with the markers' line of the script and writes the answer;
 	// nil: both markers around nothing.
@@ -181,7 +179,7 @@ func (r *Rogue) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 // what a shell would answer.
 func (r *Rogue) shell(ch ssh.Channel) {
 	script := readScript(ch)
-	begin, end := field(script, "{ echo "), field(script, "s=$?; echo ")
+	begin, end := field(script, "{ echo ", ";"), field(script, "s=$?; echo ", " ")
 	switch m := r.manners; {
 	case m.Mute:
 		return
@@ -195,11 +193,15 @@ func (r *Rogue) shell(ch ssh.Channel) {
 	case m.Shell != nil:
 		m.Shell(begin, end, ch, ch.Stderr())
 	default:
-		_, _ = io.WriteString(ch, begin+"\n"+end+"\n")
-		_, _ = io.WriteString(ch.Stderr(), begin+"\n"+end+"\n")
+		for _, w := range []io.Writer{ch, ch.Stderr()} {
+			_, _ = io.WriteString(w, begin+"\n")
+			if !m.NoStatus {
+				_, _ = io.WriteString(w, end+" 0\n")
+			}
+		}
 	}
 	if !r.manners.NoStatus {
-		_, _ = ch.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, r.manners.Exit))
+		_, _ = ch.SendRequest("exit-status", false, make([]byte, 4)) // 0
 	}
 	_ = ch.Close()
 }
@@ -207,7 +209,7 @@ func (r *Rogue) shell(ch ssh.Channel) {
 func readScript(ch io.Reader) string {
 	var text strings.Builder
 	buf := make([]byte, 4096)
-	for !strings.HasSuffix(text.String(), "exit $s; }\n") {
+	for !strings.HasSuffix(text.String(), "; }\n") {
 		n, err := ch.Read(buf)
 		text.Write(buf[:n])
 		if err != nil {
@@ -217,8 +219,8 @@ func readScript(ch io.Reader) string {
 	return text.String()
 }
 
-func field(script, after string) string {
+func field(script, after, before string) string {
 	_, rest, _ := strings.Cut(script, after)
-	name, _, _ := strings.Cut(rest, ";")
+	name, _, _ := strings.Cut(rest, before)
 	return name
 }
