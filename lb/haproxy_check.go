@@ -28,8 +28,8 @@ func (h *HAProxy) Check(ctx context.Context) error {
 // checkSh asks for the level first: less than admin reads all and sets nothing.
 const checkSh = `
 fd_open "$FD_SOCK"
-fd_level=$(printf 'show cli level\n' | fd_ask "$FD_SOCK") || fd_fail ask $? "$fd_level"
-[ -z "$FD_MASTER" ] || { fd_open "$FD_MASTER"; fd_m=$(printf 'show proc\n' | fd_ask "$FD_MASTER") || fd_fail master "$fd_m"; case $fd_m in *'<PID>'*) ;; *) fd_fail master "$fd_m" ;; esac; }
+fd_level=$(fd_ask "$FD_SOCK" 'show cli level') || fd_fail ask $? "$fd_level"
+[ -z "$FD_MASTER" ] || { fd_open "$FD_MASTER"; fd_m=$(fd_ask "$FD_MASTER" 'show proc') || fd_fail master "$fd_m"; case $fd_m in *'<PID>'*) ;; *) fd_fail master "$fd_m" ;; esac; }
 fd_open "$FD_SOCK"
 fd_snap
 printf 'level %s\n' $fd_level

@@ -196,5 +196,5 @@ func TestAReplyThatWasCutIsAnError(t *testing.T) {
 type cutting struct{ bytes string }
 
 func (c cutting) Run(ctx context.Context, script string) ([]byte, error) {
-	return lbtest.Shell{}.Run(ctx, strings.Replace(script, `fd_ask "$1"; printf '== rc`, `fd_ask "$1" | head -c `+c.bytes+`; printf '== rc`, 1))
+	return lbtest.Shell{}.Run(ctx, strings.Replace(script, `fd_ask "$1" "$2"; printf '== rc`, `fd_ask "$1" "$2" | head -c `+c.bytes+`; printf '== rc`, 1))
 }

@@ -36,13 +36,13 @@ func (h *HAProxy) Cut(ctx context.Context, act Runner, host string) error {
 // are asked, and each says its name first: their words are not kept.
 const cutSh = `
 fd_workers() {
-	printf 'show proc\n' | fd_ask "$FD_MASTER" | awk '/^# old workers/ { o = 1; next } /^#/ { o = 0 } o && $2 == "worker" { print $1 }'
+	fd_ask "$FD_MASTER" 'show proc' | awk '/^# old workers/ { o = 1; next } /^#/ { o = 0 } o && $2 == "worker" { print $1 }'
 }
 fd_open "$FD_SOCK"
 for fd_k in $FD_KEYS; do
-	printf 'shutdown sessions server %s\n' "$fd_k" | fd_ask "$FD_SOCK" | grep .
+	fd_ask "$FD_SOCK" "shutdown sessions server $fd_k" | grep .
 	[ -n "$FD_MASTER" ] || continue
-	for fd_p in $(fd_workers); do printf '@!%s shutdown sessions server %s\n' "$fd_p" "$fd_k" | fd_ask "$FD_MASTER" >/dev/null; done
+	for fd_p in $(fd_workers); do fd_ask "$FD_MASTER" "@!$fd_p shutdown sessions server $fd_k" >/dev/null; done
 done
 exit 0
 `

@@ -110,9 +110,9 @@ func (h *HAProxy) stickyTables(ctx context.Context, gen generation) string {
 // means that some pool sends its clients by it.
 const tablesSh = `
 fd_open "$FD_SOCK"
-fd_tables=$(printf 'show table\n' | fd_ask "$FD_SOCK") || exit 43
+fd_tables=$(fd_ask "$FD_SOCK" 'show table') || exit 43
 for fd_n in $(printf '%s\n' "$fd_tables" | sed -n 's/^# table: \([A-Za-z0-9_.:-]*\),.*/\1/p'); do
-	printf 'show table %s data.server_id gt 0\n' "$fd_n" | fd_ask "$FD_SOCK" | grep -q 'not stored in this table' || printf 'sticky %s\n' "$fd_n"
+	fd_ask "$FD_SOCK" "show table $fd_n data.server_id gt 0" | grep -q 'not stored in this table' || printf 'sticky %s\n' "$fd_n"
 done
 printf '%s\n' "$fd_tables" | grep -v '^# table: [A-Za-z0-9_.:-]*, ' | grep -q . && printf 'odd\n'
 printf '== end\n'

@@ -252,7 +252,7 @@ func TestMarksOfOthersAreNamed(t *testing.T) {
 		_, err = do(t, s, 7, claim(r1, "web3", 9), "true")
 		equal(t, err.Error(), "edge1: shop web3:80: owned by rollout ? of shop (host ?, ?)")
 		_, err = do(t, s, 7, claim(r1, "web4", 3), "true")
-		equal(t, err.Error(), "edge1: 3 out already (blog/web1, shop/?, shop/web2), parallel is 3")
+		equal(t, err.Error(), "edge1: 3 out already (blog/web1, shop/web2, shop/?), parallel is 3")
 	})
 }
 

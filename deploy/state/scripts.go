@@ -10,15 +10,17 @@ import (
 // All that ever runs on a balancer in our name is in this file, hand_scripts.go, moved.go,
 // and the drivers' scripts, which stand where .Data.Driver does. dash and busybox both run it.
 //
-// Every script is one here-document around one { … }: cut short anywhere, it is a
-// syntax error and does nothing. Strings are quoted by q; names were checked
+// Every script is one { … }: cut short anywhere, it is a
+// syntax error and does nothing. What acts through a driver while it holds act.lock is
+// bounded in time by timeout; of the others no step waits for anybody, but for the disk,
+// from which no signal frees it. Strings are quoted by q; names were checked
 // against the lists of names.go before. A line of ours begins with a word that
 // only this call knows, so that no driver's output is taken for a refusal.
 // flock has no -w and no -E in busybox.
 const text = `
 {{- define "begin" -}}
-exec timeout -k 5 {{.Limit}} sh -s "${fd_turn:-0}" <<'{{.Token}}'
 {
+fd_sent=${fd_turn:-0}
 umask 022
 fd_dir={{q .Dir}}
 fd_app={{q .Dir}}/{{.App}}
@@ -29,20 +31,20 @@ fd_refuse() { fd_say no "$@"; exit 97; }
 {{- define "end"}}
 exit 0
 }
-{{.Token}}
 {{end}}
 
 {{- /* What changes files. fd_put is whole or not at all, and on disk before it
-returns; its temporary name is one for all, as act.lock is held. fd_append closes a
-line that a dying machine left torn. */ -}}
+returns; its temporary name is one for all, as act.lock is held. fd_append FILE LINE…
+begins with an end of line, as a dying machine may have left a line torn: those that are
+empty say nothing. */ -}}
 {{- define "files" -}}
 fd_put() {
 	printf '%s\n' "$2" >"${1%/*}/.new" && sync "${1%/*}/.new" &&
 		mv -f "${1%/*}/.new" "$1" && sync "${1%/*}"
 }
 fd_append() {
-	[ ! -s "$1" ] || [ "$(tail -c 1 "$1" | wc -l)" -eq 1 ] || echo >>"$1" || return 1
-	printf '%s\n' "$2" >>"$1" && sync "$1" "${1%/*}"
+	fd_file=$1 && shift
+	{ [ ! -s "$fd_file" ] || echo; printf '%s\n' "$@"; } >>"$fd_file" && sync "$fd_file" "${fd_file%/*}"
 }
 {{end}}
 
@@ -76,7 +78,7 @@ if [ -e "$fd_app/turn" ]; then
 	read -r fd_of fd_turn fd_rest <"$fd_app/turn" || fd_turn=
 	[ "$fd_of" = "$fd_epoch" ] || fd_turn=0
 fi
-[ "${fd_turn:-x}" -le "$1" ] || fd_refuse turned
+[ "${fd_turn:-x}" -le "$fd_sent" ] || fd_refuse turned
 {{end}}
 
 {{- define "tools" -}}
@@ -149,21 +151,22 @@ fd_say data
 {{template "end" .}}{{end}}
 
 {{- define "turn"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}
-set -- {{.Data.Turn}}
+fd_sent={{.Data.Turn}}
 {{template "turned"}}
 fd_put "$fd_app/turn" "{{.Data.Epoch}} {{.Data.Turn}}" || fd_refuse write turn
 fd_say data
 {{template "end" .}}{{end}}
 
 {{- define "append"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "here" .}}{{template "fence" .Data.Epoch}}
-{{- $file := .Data.File}}{{range .Data.Lines}}
-fd_append "$fd_app/journal/{{$file}}" {{q .}} || fd_refuse write journal
-{{- end}}
+
+fd_append "$fd_app/journal/{{.Data.File}}"{{range .Data.Lines}} {{q .}}{{end}} || fd_refuse write journal
 fd_say data
 {{template "end" .}}{{end}}
 
 {{- /* One act: fence, marks, journaled intent, the driver, marks. */ -}}
-{{- define "act"}}{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}{{template "turned"}}
+{{- define "act"}}exec timeout -k 5 {{.Limit}} sh -s "${fd_turn:-0}" <<'{{.Token}}'
+fd_turn=$1
+{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}{{template "turned"}}
 {{- if .Data.Claim}}{{template "unmarked" .Data}}{{template "budget" .Data}}{{end}}
 {{- if .Data.Owned}}{{template "owned" .Data}}{{end}}
 {{- if .Data.Leaves}}{{template "leaving" .Data}}{{end}}
@@ -182,7 +185,8 @@ fd_exit=$?
 [ "$fd_exit" -eq 0 ] || exit "$fd_exit"
 {{- if .Data.Claim}}{{template "mark" .Data}}{{end}}
 {{- if .Data.Drop}}{{template "unmark" .Data}}{{end}}
-{{template "end" .}}{{end}}
+{{template "end" .}}{{.Token}}
+{{end}}
 
 {{- /* No key may carry a mark of anyone else, of whatever app. What cannot be
 read is somebody else's. fd_ours counts those that are ours already. */ -}}
@@ -207,19 +211,20 @@ done
 {{- /* Hosts of any app that are out on the same upstreams, this one, those of hands
 and those of ours that return by the same change aside, leave room for one more. A host that is ours already takes no more. */ -}}
 {{- define "budget"}}
-fd_out=$(
-	for fd_mark in{{range .Upstreams}} "$fd_dir"/*/own/{{q .}}@*{{end}}; do
-		[ -e "$fd_mark" ] || continue
-		fd_r= fd_h=
-		read -r fd_r fd_e fd_h fd_rest <"$fd_mark"
-		fd_mark=${fd_mark#"$fd_dir"/}
-		case "$fd_r ${fd_mark%%/*}/$fd_h" in
-		('hand '* | *' {{.App}}/{{.Host}}'{{range .Beside}} | '{{$.Rollout}} {{$.App}}/{{.}}'{{end}}) ;;
-		(*) printf '%s\n' "${fd_mark%%/*}/${fd_h:-?}" ;;
-		esac
-	done | sort -u
-)
-[ "$fd_ours" -eq {{len .Keys}} ] || [ "$(printf '%s' "$fd_out" | grep -c .)" -lt {{.Parallel}} ] || fd_refuse budget $fd_out
+fd_out= fd_n=0
+for fd_mark in{{range .Upstreams}} "$fd_dir"/*/own/{{q .}}@*{{end}}; do
+	[ -e "$fd_mark" ] || continue
+	fd_r= fd_h=
+	read -r fd_r fd_e fd_h fd_rest <"$fd_mark"
+	fd_mark=${fd_mark#"$fd_dir"/}
+	fd_host=${fd_mark%%/*}/${fd_h:-?}
+	case "$fd_r $fd_host" in
+	'hand '* | *' {{.App}}/{{.Host}}'{{range .Beside}} | '{{$.Rollout}} {{$.App}}/{{.}}'{{end}}) continue ;;
+	esac
+	case " $fd_out " in *" $fd_host "*) continue ;; esac
+	fd_out="$fd_out $fd_host" fd_n=$((fd_n + 1))
+done
+[ "$fd_ours" -eq {{len .Keys}} ] || [ "$fd_n" -lt {{.Parallel}} ] || fd_refuse budget $fd_out
 {{- end}}
 
 {{- /* Each key carries our mark of this epoch. To drop, some may be gone: a run

@@ -26,9 +26,10 @@ fd_open() {
 	fd_fail missing "$1"
 }
 
-# fd_ask SOCKET sends stdin and prints the reply, the tool's own words included.
+# fd_ask SOCKET COMMANDS sends them and prints the reply, the tool's own words included.
 # UNIX-CONNECT: a bare path would be created as a file where it is missing. -T: what
-# runs through sudo cannot be ended by our timeout.
+# runs through sudo cannot be ended by our timeout. Here-documents, not pipes, here and
+# below: forks are what these scripts cost.
 fd_ask() {
 	fd_a=${1#tcp://}
 	case $fd_t:$1 in
@@ -53,18 +54,36 @@ while True:
     b=s.recv(65536)
     if not b: break
     sys.stdout.buffer.write(b)' "$1" ;;
-	esac 2>&1
+	esac 2>&1 <<FD
+$2
+FD
 }
 
-# fd_get SOCKET COMMANDS prints a complete reply, cut to what is ours. The trailer
-# must follow an empty line: a reply that was cut short is never taken for a whole.
+# fd_get SOCKET COMMANDS leaves a complete reply, cut to what is ours, in fd_got, or fails
+# with the reason there. The trailer must follow an empty line: a reply that was cut short
+# is never taken for a whole.
 fd_get() {
-	{ printf '%s\n' "$FD_CFG" '== reply'; printf '%s\n' "$2" | fd_ask "$1"; printf '== rc %s\n' $?; } | awk "$FD_TRIM"
+	fd_reply=$(fd_ask "$1" "$2"; printf '== rc %s\n' $?)
+	fd_got=$(awk "$FD_TRIM" <<FD
+$FD_CFG
+== reply
+$fd_reply
+FD
+	)
 }
 
-# fd_snap leaves the balancer's state in fd_now.
+# fd_take [SETS PAIRS] leaves the balancer's state, after the commands SETS for PAIRS, in
+# fd_now, or fails with the reason there.
+fd_take() {
+	FD_SETS=${2-}
+	export FD_SETS
+	fd_get "$FD_SOCK" "${1-}show info;show servers state;show stat"
+	fd_e=$? fd_now=$fd_got FD_SETS=
+	return $fd_e
+}
+
 fd_snap() {
-	fd_now=$(fd_get "$FD_SOCK" 'show info;show servers state;show stat') || { printf '%s\n' "$fd_now"; exit 43; }
+	fd_take || { printf '%s\n' "$fd_now"; exit 43; }
 }
 
 fd_show() { printf '== haproxy\n%s\n\n== end\n' "$fd_now"; }

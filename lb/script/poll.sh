@@ -1,11 +1,13 @@
 # Looks, and looks into old workers. Wants FD_ADDRS (host:port of the host in hand).
 fd_workers() {
-	printf 'show proc\n' | fd_ask "$FD_MASTER" | awk '/^# old workers/ { o = 1; next } /^#/ { o = 0 } o && $2 == "worker" { print $1 }'
+	fd_ask "$FD_MASTER" 'show proc' | awk '/^# old workers/ { o = 1; next } /^#/ { o = 0 } o && $2 == "worker" { print $1 }'
 }
 
 fd_old() {
+	FD_SEC=2
+	export FD_SEC
 	for fd_p in $(fd_workers); do
-		fd_w=$(FD_SEC=2 && export FD_SEC && fd_get "$FD_MASTER" "@!$fd_p show stat") && printf '== old %s\n%s\n\n' "$fd_p" "$fd_w" || printf '== lost %s\n' "$fd_p"
+		fd_get "$FD_MASTER" "@!$fd_p show stat" && printf '== old %s\n%s\n\n' "$fd_p" "$fd_got" || printf '== lost %s\n' "$fd_p"
 	done
 }
 
@@ -28,7 +30,8 @@ fd_socks() {
 }
 
 fd_guess() {
-	fd_sib=$(fd_siblings "$(printf '%s\n' "$fd_now" | sed -n 's/^Pid: //p')") || { printf '== blind\n'; return; }
+	fd_pid=${fd_now#*Pid: }
+	fd_sib=$(fd_siblings "${fd_pid%%[!0-9]*}") || { printf '== blind\n'; return; }
 	[ -n "$fd_sib" ] || return 0
 	command -v ss >/dev/null 2>&1 || { printf '== blind\n'; return; }
 	printf '== socks %s\n' "$(fd_socks "$(printf '%s ' $fd_sib)" "$FD_DST")"

@@ -1,6 +1,7 @@
 # Passes a complete reply on, cut to the rows and columns that are ours, or fails.
 # Before "== reply", as thousands of hosts are too long for an environment: "up POOL",
-# "addr HOST IP PORT", "pools". FD_SEC=2: show stat alone.
+# "addr HOST IP PORT", "pools". FD_SEC=2: show stat alone. FD_SETS: what was set first; HAProxy
+# answers each with one empty line and nothing else.
 function csv(line, f,    n, i, c, q, cur) {
 	if (index(line, "\"") == 0) return split(line, f, ",")
 	n = 0; cur = ""; q = 0
@@ -38,12 +39,15 @@ BEGIN {
 		if (w[1] == "addr") { a = w[3]; if (index(a, ":")) a = "[" a "]"; addr[a ":" w[4]] = 1; host[w[3] " " w[4]] = 1 }
 	}
 	sec = ENVIRON["FD_SEC"] + 0
+	sets = split(ENVIRON["FD_SETS"], set, " ")
 	rc = -1
 }
 { sub(/\r$/, "") }
 /^== rc [0-9]+$/ { rc = $3; next }
 rc >= 0 { broken = 1; next }
 $0 != "" { last = $0 }
+done < sets && $0 != "" { odd = odd == "" ? set[done + 1] " " $0 : odd " " $0; next }
+done < sets { done++; next }
 sec > 2 && $0 != "" { broken = 1; next }
 $0 == "" { if (sec == 0 && info || sec == 1 && ids || sec == 2 && cols) { print ""; sec++ } else if (sec < 3) broken = 1; next }
 sec == 0 { if ($0 !~ /^[A-Za-z_ -]+:/) broken = 1; info = 1; if ($0 ~ /^(Version|Pid|Start_time_sec|Stopping):/) print; next }
@@ -60,5 +64,6 @@ sec == 2 && !cols { if ($0 !~ /^# pxname,/) { broken = 1; next } header($0); nex
 sec == 2 { stat($0) }
 END {
 	if (rc > 0) { print "fd-lb fail ask " rc " " last; exit 43 }
+	if (odd != "") { print "fd-lb fail set " odd; exit 43 }
 	if (rc < 0 || broken || sec != 3) { print "fd-lb fail reply " (broken ? "odd" : "cut") " " substr(last, 1, 160); exit 43 }
 }
