@@ -33,6 +33,12 @@ exit 0
 }
 {{end}}
 
+{{- define "limited" -}}
+exec timeout -k 5 {{.Limit}} sh -s "${fd_turn:-0}" <<'{{.Token}}'
+fd_turn=$1
+{{template "begin" .}}
+{{- end}}
+
 {{- /* What changes files. fd_put is whole or not at all, and on disk before it
 returns; its temporary name is one for all, as act.lock is held. fd_append FILE LINE…
 begins with an end of line, as a dying machine may have left a line torn: those that are
@@ -164,9 +170,7 @@ fd_say data
 {{template "end" .}}{{end}}
 
 {{- /* One act: fence, marks, journaled intent, the driver, marks. */ -}}
-{{- define "act"}}exec timeout -k 5 {{.Limit}} sh -s "${fd_turn:-0}" <<'{{.Token}}'
-fd_turn=$1
-{{template "begin" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}{{template "turned"}}
+{{- define "act"}}{{template "limited" .}}{{template "files" .}}{{template "lock" .}}{{template "fence" .Data.Epoch}}{{template "turned"}}
 {{- if .Data.Claim}}{{template "unmarked" .Data}}{{template "budget" .Data}}{{end}}
 {{- if .Data.Owned}}{{template "owned" .Data}}{{end}}
 {{- if .Data.Leaves}}{{template "leaving" .Data}}{{end}}

@@ -57,7 +57,7 @@ var templates = map[string]string{
 	"raise": "raise a balancer's fence", "append": "journal", "turn": "shut out what was given up", "act": "owner mark",
 }
 
-var wholeScript = regexp.MustCompile(`\{\{-? *(?:/\*.*?\*/ -?\}\}\s*\{\{- )?define "(\w+)"\}\}\{\{template "begin"`)
+var wholeScript = regexp.MustCompile(`\{\{-? *(?:/\*.*?\*/ -?\}\}\s*\{\{- )?define "(\w+)"\}\}\{\{template "(?:begin|limited)"`)
 
 // TestLateCommandTableIsWhole: a script of a room that is new stands in the table, or is
 // said to change nothing.
