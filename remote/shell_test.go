@@ -34,17 +34,6 @@ func slowShell(t *testing.T) (*remotetest.SSHD, func() (pids []int)) {
 	}
 }
 
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for range 500 {
-		if so() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal(what)
-}
-
 // What a script does to its shell ends with it; how it ended is its own.
 func TestOneShellRunsOneScriptAfterAnother(t *testing.T) {
 	s, shells := slowShell(t)
