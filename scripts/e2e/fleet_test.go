@@ -111,14 +111,14 @@ func bastions() int {
 	return n
 }
 
-// tune shortens what a bad release would have the tests wait for.
+// tune shortens what the tests would wait for.
 func tune() error {
 	name := filepath.Join(fleetDir, "inventory.toml")
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
-	text := strings.Replace(string(data), "[reload]\n", "[reload]\ntimeout = \"10s\"\n", 1)
+	text := strings.Replace(string(data), "[reload]\n", "[reload]\ntimeout = \"10s\"\nsettle = \"1s\"\n", 1)
 	text = strings.Replace(text, "[health]\n", "[health]\ndeadline = \"6s\"\n", 1)
 	text = strings.Replace(text, "[rollout]\n", "[rollout]\nbake = \"1s\"\n", 1)
 	return os.WriteFile(name, []byte(text), 0o644)

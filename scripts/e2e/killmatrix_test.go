@@ -88,7 +88,7 @@ func (k *killer) forward(t *testing.T, revision, mode string) []string {
 func newKiller(t *testing.T, more ...string) *killer {
 	t.Helper()
 	k := &killer{binary: mortal(t), runs: "v0"}
-	k.inv = with(t, append(more, "bake = \"1s\"", "bake = \"0s\"", "[reload]\n", "[reload]\nsettle = \"200ms\"\n", "[health]\n", "[health]\ninterval = \"50ms\"\n")...)
+	k.inv = with(t, append(more, "bake = \"1s\"", "bake = \"0s\"", "settle = \"1s\"", "settle = \"200ms\"", "[health]\n", "[health]\ninterval = \"50ms\"\n")...)
 	dir := t.TempDir()
 	for _, name := range []string{k.inv[1], "id_ed25519", "known_hosts"} {
 		data, err := os.ReadFile(filepath.Join(fleetDir, filepath.Base(name)))

@@ -168,7 +168,7 @@ func TestNginxBadReleaseIsUndone(t *testing.T) {
 		modes = modes[2:]
 	}
 	for _, mode := range modes {
-		under(t, func() { rollout(t, "bad", mode).want(t, 7, "rolled_back") }).gentle(t)
+		under(t, func() { rollout(t, "bad", mode, settling(t)...).want(t, 7, "rolled_back") }).gentle(t)
 		wantVersions(t, "v0")
 		noneLeft(t)
 	}

@@ -57,6 +57,10 @@ func TestRolloutAndRollbackUnderLoad(t *testing.T) {
 	noneLeft(t)
 }
 
+// settling waits as long as users do by default: a release that dies late does so a second
+// after it took over.
+func settling(t *testing.T) []string { return with(t, "settle = \"1s\"", "settle = \"2s\"") }
+
 func TestBadReleasesAreUndone(t *testing.T) {
 	fresh(t)
 	for _, c := range []struct{ mode, code, reason, log string }{
@@ -67,7 +71,7 @@ func TestBadReleasesAreUndone(t *testing.T) {
 	} {
 		t.Run(c.mode, func(t *testing.T) {
 			var r run
-			under(t, func() { r = rollout(t, "bad"+c.mode, c.mode).want(t, 7, "rolled_back") }).none(t, 2, 2)
+			under(t, func() { r = rollout(t, "bad"+c.mode, c.mode, settling(t)...).want(t, 7, "rolled_back") }).none(t, 2, 2)
 			if r.result["code"] != c.code || !strings.Contains(fmt.Sprint(r.result["error"]), c.reason) {
 				t.Errorf("code %v, error %v; want %s with %q", r.result["code"], r.result["error"], c.code, c.reason)
 			}
