@@ -15,7 +15,7 @@ func (h *HAProxy) Claim(ctx context.Context, act Runner, host string, minServing
 		return h.bad
 	}
 	decide := h.budget("claim", host, minServing, also) + h.ours(host)
-	_, err := h.act(ctx, act, "claiming", decide, "act none "+host, "")
+	_, err := h.act(ctx, act, "claiming", decide, "", "")
 	return err
 }
 
@@ -84,7 +84,8 @@ type acted struct {
 	served bool
 }
 
-// act runs check and act as one script and reads the state it left.
+// act runs check and act as one script and reads the state it left. An act that sets
+// nothing has no readback.
 func (h *HAProxy) act(ctx context.Context, act Runner, doing, decide, readback, undo string) (*acted, error) {
 	out, err := act.Run(ctx, h.actScript(decide, readback, undo))
 	if err != nil {

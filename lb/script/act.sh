@@ -33,7 +33,7 @@ fd_act() {
 $fd_plan
 FD
 	[ -z "$fd_sets" ] || fd_take "$fd_sets" "$fd_pairs" || fd_stop "$fd_now"
-	fd_seen=$(fd_decide "$FD_READBACK") || fd_stop "$fd_seen"
+	[ -z "$FD_READBACK" ] || fd_seen=$(fd_decide "$FD_READBACK") || fd_stop "$fd_seen"
 	[ -z "$fd_said" ] || printf '%s\n' "$fd_said"
 	fd_show
 }

@@ -2,7 +2,7 @@
 # Sourced by scripts/bench.
 
 HOSTS=8
-WAYS="default quick once steps staged serial checked"
+WAYS="default quick once again steps staged serial checked"
 
 do_rollout() {
 	need_ansible
