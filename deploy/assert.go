@@ -62,7 +62,7 @@ func (x *run) serves(host string) error {
 	ctx, cancel := context.WithTimeout(x.ctx, 20*time.Second)
 	defer cancel()
 	err := everywhere(x.Carries[host], func(b Balancer) error {
-		seats, err := x.looks[b.Name()].get(ctx, b.Seats)
+		seats, err := x.looks[b.Name()].Get(ctx, b.Seats)
 		if err != nil {
 			return err
 		}

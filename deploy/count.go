@@ -77,7 +77,7 @@ func (x *run) counters(ctx context.Context, b Balancer, host string, old []strin
 	if len(x.hosts) < many {
 		return b.Counters(ctx, append([]string{host}, old...))
 	}
-	return x.counts[b.Name()].get(ctx, func(ctx context.Context) (map[string]Counters, error) { return b.Counters(ctx, x.names) })
+	return x.counts[b.Name()].Get(ctx, func(ctx context.Context) (map[string]Counters, error) { return b.Counters(ctx, x.names) })
 }
 
 // many hosts share a question.

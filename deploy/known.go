@@ -2,8 +2,8 @@ package deploy
 
 // index finds hosts by their names, and balancers their shared questions.
 func (x *run) index() {
-	x.at, x.plans, x.looks = make(map[string]int, len(x.hosts)), make(map[string]PlannedHost, len(x.Plan.Hosts)), map[string]*shared[map[string]Seat]{}
-	x.counts = map[string]*shared[map[string]Counters]{}
+	x.at, x.plans, x.looks = make(map[string]int, len(x.hosts)), make(map[string]PlannedHost, len(x.Plan.Hosts)), map[string]*Shared[map[string]Seat]{}
+	x.counts = map[string]*Shared[map[string]Counters]{}
 	for i, v := range x.hosts {
 		x.at[v.Name], x.names = i, append(x.names, v.Name)
 	}
@@ -16,7 +16,7 @@ func (x *run) index() {
 		x.hosts[i].Zone = places[x.plans[x.hosts[i].Name].Zone]
 	}
 	for _, b := range x.Balancers {
-		x.looks[b.Name()], x.counts[b.Name()] = &shared[map[string]Seat]{}, &shared[map[string]Counters]{}
+		x.looks[b.Name()], x.counts[b.Name()] = &Shared[map[string]Seat]{}, &Shared[map[string]Counters]{}
 		x.floors[b.Name()] = x.floor(b)
 	}
 }

@@ -77,9 +77,9 @@ type run struct {
 	plans    map[string]PlannedHost
 	zones    map[string][]string // hosts of each
 	floors   map[string]int      // of each balancer, of all the hosts that it carries
-	census   shared[struct{}]
-	looks    map[string]*shared[map[string]Seat]     // of each balancer
-	counts   map[string]*shared[map[string]Counters] // of each balancer, in a large fleet
+	census   Shared[struct{}]
+	looks    map[string]*Shared[map[string]Seat]     // of each balancer
+	counts   map[string]*Shared[map[string]Counters] // of each balancer, in a large fleet
 	names    []string                                // of all hosts
 	errs     map[string]error
 	asked    map[string]bool // hosts for which Before was asked

@@ -14,7 +14,7 @@ func (x *run) sample(ctx context.Context) {
 
 // count has every balancer asked who serves, once for all who want to know now.
 func (x *run) count(ctx context.Context) {
-	_, _ = x.census.get(ctx, func(ctx context.Context) (struct{}, error) { x.ask(ctx); return struct{}{}, nil })
+	_, _ = x.census.Get(ctx, func(ctx context.Context) (struct{}, error) { x.ask(ctx); return struct{}{}, nil })
 }
 
 // ask asks every balancer once who serves; the fewest on any counts, where there are

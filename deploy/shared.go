@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// A shared question is asked once for all who want to know at a time. In a fleet of
+// A Shared question is asked once for all who want to know at a time. In a fleet of
 // thousands each host that leaves asks where all the others stand.
-type shared[T any] struct {
+type Shared[T any] struct {
 	mu    sync.Mutex
 	begun int
 	under *asking[T]
@@ -20,8 +20,8 @@ type asking[T any] struct {
 	err    error
 }
 
-// get returns what ask says, asked by us or by another since we came.
-func (s *shared[T]) get(ctx context.Context, ask func(context.Context) (T, error)) (none T, err error) {
+// Get returns what ask says, asked by us or by another since we came.
+func (s *Shared[T]) Get(ctx context.Context, ask func(context.Context) (T, error)) (none T, err error) {
 	s.mu.Lock()
 	came := s.begun // what was asked before may have been answered before
 	for s.under != nil {

@@ -12,14 +12,14 @@ import (
 // than what the asker just did: all of them share the next one.
 func TestASharedQuestionIsAskedAfterWeCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s shared[time.Time]
+		var s Shared[time.Time]
 		var wg sync.WaitGroup
 		asked := 0
 		for i := range 100 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * 15 * time.Millisecond)
 				came := time.Now()
-				at, err := s.get(t.Context(), func(context.Context) (time.Time, error) {
+				at, err := s.Get(t.Context(), func(context.Context) (time.Time, error) {
 					asked++
 					at := time.Now()
 					time.Sleep(time.Second)
@@ -39,7 +39,7 @@ func TestASharedQuestionIsAskedAfterWeCame(t *testing.T) {
 
 func TestASharedQuestionThatWasCutOffIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s shared[string]
+		var s Shared[string]
 		ask := func(ctx context.Context) (string, error) {
 			if !tick(ctx, time.Second) {
 				return "", ctx.Err()
@@ -48,11 +48,11 @@ func TestASharedQuestionThatWasCutOffIsAskedAgain(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
-		go func() { _, _ = s.get(t.Context(), ask) }()
+		go func() { _, _ = s.Get(t.Context(), ask) }()
 		time.Sleep(time.Millisecond)
-		go func() { _, _ = s.get(short, ask) }() // asks at 1 s, is cut off at 1.5 s
+		go func() { _, _ = s.Get(short, ask) }() // asks at 1 s, is cut off at 1.5 s
 		time.Sleep(time.Second - time.Microsecond)
-		if got, err := s.get(t.Context(), ask); got != "all" || err != nil {
+		if got, err := s.Get(t.Context(), ask); got != "all" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 	})

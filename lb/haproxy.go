@@ -28,6 +28,11 @@ type HAProxyConfig struct {
 	// which cannot be read at run time: requests in flight survive maint. Only then
 	// do sticky clients that never pause leave; else they end in a BusyError.
 	MaintKeepsSessions bool
+
+	// Share has a look at all servers be taken once for all who want one at a time: each
+	// host that is out is watched by one of its own. What began before somebody came is not
+	// for them. nil: each looks.
+	Share func(ctx context.Context, look func(context.Context) ([]byte, error)) ([]byte, error)
 }
 
 // HAProxy drives one HAProxy over its runtime socket. It may be used by several
@@ -52,6 +57,11 @@ func NewHAProxy(cfg HAProxyConfig, read Runner) *HAProxy {
 	}
 	if cfg.ReadyTimeout <= 0 {
 		cfg.ReadyTimeout = time.Minute
+	}
+	if cfg.Share == nil {
+		cfg.Share = func(ctx context.Context, look func(context.Context) ([]byte, error)) ([]byte, error) {
+			return look(ctx)
+		}
 	}
 	h := &HAProxy{cfg: cfg, read: read, left: map[string]Left{}, trying: map[string]bool{}, sticky: map[generation]string{}}
 	h.addrs, h.bad = checked(cfg)
@@ -90,7 +100,12 @@ func (h *HAProxy) look(ctx context.Context, host string) (*snapshot, error) {
 	if h.bad != nil {
 		return nil, h.bad
 	}
-	out, err := h.read.Run(ctx, h.lookScript(host))
+	ask := func(ctx context.Context) ([]byte, error) { return h.read.Run(ctx, h.lookScript(host)) }
+	if host == "" {
+		all := ask
+		ask = func(ctx context.Context) ([]byte, error) { return h.cfg.Share(ctx, all) }
+	}
+	out, err := ask(ctx)
 	if err != nil {
 		return nil, h.explain("asking HAProxy", err)
 	}

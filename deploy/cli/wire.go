@@ -94,6 +94,7 @@ func (s *session) driver(l inventory.LB, m lb.Runner, hosts map[string][]string,
 		Name: l.Name, Upstreams: l.Upstreams, Socket: l.Socket, MasterSocket: l.MasterSocket, Sudo: l.Sudo, Hosts: hosts, Elsewhere: elsewhere,
 		ReadyTimeout:   s.inv.Rollout.LBReadyTimeout,
 		GracefulReload: s.inv.Reload.Method == "signal",
+		Share:          new(deploy.Shared[[]byte]).Get,
 	}, m)
 }
 
