@@ -9,14 +9,24 @@ import (
 	"time"
 )
 
-// fakeSystemd answers for a unit that has been up for two minutes.
+// fakeSystemd answers for a unit that has been up for two minutes, unless show is nothing.
 func fakeSystemd(t *testing.T, h *host, show string) local {
 	t.Helper()
 	bin := t.TempDir()
-	script := "#!/bin/sh\nup=$(cut -d. -f1 /proc/uptime)\ncase $* in *ActiveEnter*) ;; *LoadState*) echo ActiveState=active; echo MainPID=$(cat " + h.path("pid") + "); exit ;; *) exit 1 ;; esac\n" +
-		"echo ActiveEnterTimestampMonotonic=$(( (up - 120) * 1000000 ))\ncat <<'SHOW'\n" + show + "\nSHOW\n"
+	script := "#!/bin/sh\nup=$(cut -d. -f1 /proc/uptime)\necho ActiveState=active\necho MainPID=$(cat " + h.path("pid") + ")\n"
+	if show != "" {
+		script += "echo ActiveEnterTimestampMonotonic=$(( (up - 120) * 1000000 ))\ncat <<'SHOW'\n" + show + "\nSHOW\n"
+	}
 	must(t, os.WriteFile(filepath.Join(bin, "systemctl"), []byte(script), 0o755))
 	return local{env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+}
+
+// changesSeen are those of a look that is made now.
+func (a *App) changesSeen(t *testing.T) []string {
+	t.Helper()
+	f, err := a.look(t.Context())
+	must(t, err)
+	return a.changes(t.Context(), f)
 }
 
 func TestWhatChangedSinceTheStartIsTold(t *testing.T) {
@@ -31,7 +41,7 @@ func TestWhatChangedSinceTheStartIsTold(t *testing.T) {
 	show := "FragmentPath=" + unit + "\nDropInPaths=" + late + "\nEnvironmentFiles=" + env + " (ignore_errors=no)\nNeedDaemonReload=no"
 	h.cfg.Unit = "shop.service"
 	run := fakeSystemd(t, h, show)
-	if got := New(h.cfg, run).changes(t.Context()); got != nil {
+	if got := New(h.cfg, run).changesSeen(t); got != nil {
 		t.Errorf("told %q", got)
 	}
 	now := time.Now()
@@ -41,20 +51,22 @@ func TestWhatChangedSinceTheStartIsTold(t *testing.T) {
 		late + ` was changed since shop.service was started; a reload in place does not bring it: set reload.on_env_change = "restart", or restart the app`,
 		env + ` was changed since shop.service was started; a reload in place does not bring it: set reload.on_env_change = "restart", or restart the app`,
 	}
-	if got := New(h.cfg, run).changes(t.Context()); !slices.Equal(got, want) {
+	if got := New(h.cfg, run).changesSeen(t); !slices.Equal(got, want) {
 		t.Errorf("told %q\nwant %q", got, want)
 	}
 	h.cfg.RestartChanged = true
-	if got := New(h.cfg, run).changes(t.Context()); len(got) != 2 || !strings.HasSuffix(got[0], "; the app is restarted while the host is drained") {
+	if got := New(h.cfg, run).changesSeen(t); len(got) != 2 || !strings.HasSuffix(got[0], "; the app is restarted while the host is drained") {
 		t.Errorf("told %q", got)
 	}
 	said := told(&h.cfg)
 	a := New(h.cfg, run)
-	if must, err := a.mustRestart(t.Context()); err != nil || !must || len(*said) != 1 || (*said)[0] != late+", "+env+" changed since the app was started: it is restarted while the host is drained [FD-RESTARTED]" {
+	f, err := a.look(t.Context())
+	must(t, err)
+	if must, err := a.mustRestart(t.Context(), f.unit); err != nil || !must || len(*said) != 1 || (*said)[0] != late+", "+env+" changed since the app was started: it is restarted while the host is drained [FD-RESTARTED]" {
 		t.Errorf("said %q", *said)
 	}
 	h.cfg.Method = Restart // brings it anyway
-	if got := New(h.cfg, run).changes(t.Context()); got != nil {
+	if got := New(h.cfg, run).changesSeen(t); got != nil {
 		t.Errorf("told %q", got)
 	}
 }
@@ -70,12 +82,12 @@ func TestAHostThatDoesNotSayWhatChangedIsNotReloaded(t *testing.T) {
 	h.cfg.Unit, h.cfg.Method, h.cfg.RestartChanged = "shop.service", Command, true
 	h.cfg.Command = []string{"sh", "-c", "kill -HUP $(cat pid)"}
 	for show, want := range map[string]string{
-		"\nSHOW\nexit 1\n: <<'SHOW'":                                "reload: asking what changed since the app was started: exit 1: systemctl tells nothing of shop.service\n",
+		"": "reload: asking what changed since the app was started: systemctl tells nothing of shop.service",
 		"EnvironmentFiles=" + h.path("env") + " (ignore_errors=no)": "reload: asking what changed since the app was started: exit 1: it cannot be seen when " + h.path("env") + " was changed\n",
 	} {
 		old, a := h.pid(), New(h.cfg, fakeSystemd(t, h, show))
 		warn := []string{"the app cannot be reloaded: " + strings.TrimSpace(strings.TrimPrefix(want, "reload: "))}
-		if got := a.changes(t.Context()); !slices.Equal(got, warn) {
+		if got := a.changesSeen(t); !slices.Equal(got, warn) {
 			t.Errorf("told %q, want %q", got, warn)
 		}
 		err := a.Reload(t.Context(), "v2")
@@ -92,7 +104,7 @@ func TestFilesThatSystemdHasNotReadAreTold(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
 	h.cfg.Unit = "shop.service"
-	got := New(h.cfg, fakeSystemd(t, h, "NeedDaemonReload=yes")).changes(t.Context())
+	got := New(h.cfg, fakeSystemd(t, h, "NeedDaemonReload=yes")).changesSeen(t)
 	want := []string{"systemd has not read the files of shop.service since they were changed: run `systemctl daemon-reload`"}
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q", got)
@@ -121,6 +133,23 @@ func TestAnAppThatWasStartedInsideAReleaseIsTold(t *testing.T) {
 		})
 		if is != c.want {
 			t.Errorf("%s: warnings %q", c.path, warnings)
+		}
+	}
+}
+
+func TestAUnitStartsTheFirstOfItsPrograms(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		"": "",
+		"unit ExecStart={ path=/srv/shop/current/shop ; argv[]=shop -x ; ignore_errors=no }\n":       "/srv/shop/current/shop",
+		"unit ExecStart={ path=/bin/a ; argv[]=a ; }\nunit ExecStart={ path=/bin/b ; argv[]=b ; }\n": "/bin/a",
+		"unit ExecStart={ path=/opt/the app/shop ; argv[]=/opt/the app/shop ; argv[]=x ; pid=0 }\n":  "/opt/the app/shop",
+		"unit ExecStart=\nunit FragmentPath=/etc/systemd/system/shop.service\n":                      "",
+		"unit ExecStart={ path=/bin/cut\n":                                                           "",
+	} {
+		f, _ := parse([]byte(said), &Config{EntryOf: func(id string) string { return "/r/" + id + "/app" }})
+		if got := f.unit.program(); got != want {
+			t.Errorf("%q: starts %q, want %q", said, got, want)
 		}
 	}
 }

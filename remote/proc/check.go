@@ -34,8 +34,8 @@ func (a *App) Check(ctx context.Context) (r Running, warnings []string, err erro
 	if s.main != nil {
 		r = a.told(ctx, f, s, a.cfg.running(f, s))
 	}
-	warnings = slices.Concat(a.unitWarnings(f), a.changes(ctx), a.pinned(ctx, s), a.failWarnings(s), a.signalWarnings(ctx, s))
-	return r, warnings, errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkFit(ctx, s), a.checkStart(ctx, s), a.checkRights(ctx, s))
+	warnings = slices.Concat(a.unitWarnings(f), a.changes(ctx, f), a.pinned(ctx, f, s), a.failWarnings(s), a.signalWarnings(ctx, s))
+	return r, warnings, errors.Join(a.checkUnit(f), a.checkProof(f, s), a.checkFit(ctx, s), a.checkStart(ctx, s), a.checkRights(ctx, f, s))
 }
 
 func (a *App) checkFit(ctx context.Context, s spot) error {
@@ -144,8 +144,8 @@ func (a *App) unitWarnings(f facts) (list []string) {
 	return list
 }
 
-func (a *App) checkRights(ctx context.Context, s spot) error {
-	out, err := a.run.Run(ctx, header(a.rightsVars(ctx, s))+checkScript)
+func (a *App) checkRights(ctx context.Context, f facts, s spot) error {
+	out, err := a.run.Run(ctx, header(a.rightsVars(ctx, f, s))+checkScript)
 	if err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
@@ -157,7 +157,7 @@ func (a *App) checkRights(ctx context.Context, s spot) error {
 	return deniedError(strings.Join(said["user"], ""), said["denied"])
 }
 
-func (a *App) rightsVars(ctx context.Context, s spot) map[string]string {
+func (a *App) rightsVars(ctx context.Context, f facts, s spot) map[string]string {
 	owner, needs := -1, ""
 	if s.main != nil {
 		owner = s.main.uid
@@ -172,7 +172,8 @@ func (a *App) rightsVars(ctx context.Context, s spot) map[string]string {
 	return map[string]string{
 		"command": command, "check": shellescape.QuoteCommand(a.checkWords(ctx, s)), "commandsudo": onOff(a.cfg.CommandSudo),
 		"sudo": onOff(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
-		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs,
+		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs, "me": strconv.Itoa(f.me),
+		"files": f.unit.files(), "program": f.unit.program(), "runsas": f.unit.props["User"],
 		"pidfile": a.cfg.PIDFile, "port": strconv.Itoa(a.cfg.Port),
 		"start": shellescape.QuoteCommand(a.cfg.Start), "stop": shellescape.QuoteCommand(a.cfg.Stop),
 	}

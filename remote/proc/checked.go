@@ -55,6 +55,6 @@ func (a *App) runCheck(ctx context.Context, main *process, show string) (string,
 		argv = argv[1:]
 	}
 	out, err := a.run.Run(ctx, header(map[string]string{"home": a.cfg.home(), "argv": shellescape.QuoteCommand(argv), "show": show,
-		"own": onOff(own), "pid": strconv.Itoa(main.pid), "owner": strconv.Itoa(main.uid), "sudo": onOff(a.cfg.CommandSudo)})+checkedScript)
+		"own": onOff(own), "pid": strconv.Itoa(main.pid), "owner": strconv.Itoa(main.uid), "sudo": onOff(a.cfg.CommandSudo), "me": strconv.Itoa(a.me)})+checkedScript)
 	return string(out), err
 }

@@ -1,6 +1,6 @@
 # Runs the check that the inventory or the preset asks for before anything is sent, or
 # only shows it. Set before: home argv (quoted words) show
-# own (1: the main process's command line goes before) pid owner sudo
+# own (1: the main process's command line goes before) pid owner sudo me
 cd "$home" 2>/dev/null || exit 1
 set -f
 set --
@@ -27,7 +27,7 @@ if [ -n "$show" ]; then
   printf '%s\n' "$@"
   exit 0
 fi
-if [ "$owner" != "$(id -u)" ] && [ "$(id -u)" != 0 ] && [ "$sudo" = 1 ]; then
+if [ "$owner" != "$me" ] && [ "$me" != 0 ] && [ "$sudo" = 1 ]; then
   set -- sudo -n "$@"
 fi
 out=$(timeout 20 "$@" </dev/null 2>&1)

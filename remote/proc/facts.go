@@ -62,7 +62,7 @@ func (p *process) alive() bool { return p != nil && p.state != "Z" && p.state !=
 // unit is what systemd says.
 type unit struct {
 	name     string
-	props    map[string]string
+	props    map[string]string // a line for each of several
 	main     int
 	control  int // runs its ExecReload, ExecStop and so on
 	restarts int
@@ -78,6 +78,20 @@ func (u unit) busy() bool {
 
 // well is true for a unit that is up, a reload in progress included.
 func (u unit) well() bool { return u.is("ActiveState", "active") || u.is("ActiveState", "reloading") }
+
+// program is what systemd would start, "" where it does not say.
+func (u unit) program() string {
+	first, _, _ := strings.Cut(u.props["ExecStart"], "\n")
+	rest, is := strings.CutPrefix(first, "{ path=")
+	program, _, more := strings.Cut(rest, " ; argv[]=")
+	if !is || !more {
+		return ""
+	}
+	return program
+}
+
+// files are those that the unit is made of.
+func (u unit) files() string { return u.props["FragmentPath"] + " " + u.props["DropInPaths"] }
 
 // complete is false when the script was cut short.
 func parse(out []byte, cfg *Config) (f facts, complete bool) {
@@ -134,6 +148,10 @@ func (f *facts) take(word, rest string, cfg *Config) {
 
 func (f *facts) takeUnit(rest string) {
 	name, value, _ := strings.Cut(rest, "=")
+	if before, several := f.unit.props[name]; several {
+		f.unit.props[name] = before + "\n" + value
+		return
+	}
 	f.unit.props[name] = value
 	switch name {
 	case "MainPID":

@@ -19,9 +19,11 @@ var lookScript string
 //go:embed look.awk
 var lookAwk string
 
-// props is all that is asked of systemd, in one call.
+// props is all that is asked of systemd, in one call for whatever is to be known: it costs
+// the host a quarter of a look, and hardly more for all of these than for one.
 const props = "LoadState,ActiveState,SubState,MainPID,ControlPID,NRestarts,Job,ControlGroup," +
-	"Type,PIDFile,NotifyAccess,KillMode,CanReload,Result,ReloadResult"
+	"Type,PIDFile,NotifyAccess,KillMode,CanReload,Result,ReloadResult," +
+	"User,ExecStart,FragmentPath,DropInPaths,EnvironmentFiles,ActiveEnterTimestampMonotonic,NeedDaemonReload"
 
 // namesLast is how long the pid command's answer holds: it may cost more than a look.
 const namesLast = time.Second
@@ -37,6 +39,7 @@ func (a *App) look(ctx context.Context) (facts, error) {
 	if !complete {
 		return facts{}, errors.New("the host's answer is cut short")
 	}
+	a.me = f.me
 	a.helper = a.whoRuns(f)
 	f.helper = a.helper
 	maps.Copy(f.adopted, a.adopts)

@@ -14,11 +14,11 @@ var pinnedScript string
 // pinned tells of an app that was started inside a release instead of through
 // current: asked to take over, it executes the old release again. Of a program of its
 // own Through tells that.
-func (a *App) pinned(ctx context.Context, s spot) []string {
+func (a *App) pinned(ctx context.Context, f facts, s spot) []string {
 	if s.main == nil || !a.cfg.foreign(s.main) || a.cfg.Method == Restart {
 		return nil
 	}
-	out, err := a.run.Run(ctx, header(map[string]string{"home": a.cfg.home(), "pid": strconv.Itoa(s.main.pid), "unit": a.cfg.Unit})+pinnedScript)
+	out, err := a.run.Run(ctx, header(map[string]string{"home": a.cfg.home(), "pid": strconv.Itoa(s.main.pid), "unit": a.cfg.Unit, "starts": f.unit.props["ExecStart"]})+pinnedScript)
 	dir := answers(out)["pinned"]
 	if err != nil || len(dir) == 0 {
 		return nil

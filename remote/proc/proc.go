@@ -91,6 +91,7 @@ type App struct {
 	before *snapshot         // as it was when Reload was called
 	born   map[key]process   // seen since, and alive when last looked
 	after  *snapshot         // as the takeover was proven
+	me     int               // uid of the SSH user, as of the last look
 	helper key               // runs a start, stop or reload command
 	way    way               // that it is asked for
 	note   string            // that the next act leaves
@@ -116,6 +117,7 @@ type Running struct {
 	Sign    string // inode:size:mtime of its file; "" when we may not see it
 	// Interpreted: the program is one that runs others, such as python.
 	Interpreted bool
+	starts      string // what the unit would start
 }
 
 // New does no I/O.
@@ -131,7 +133,7 @@ func New(cfg Config, run Runner) *App {
 	if cfg.Fence == nil {
 		cfg.Fence = func(script string) string { return script }
 	}
-	return &App{cfg: cfg, run: run, born: map[key]process{}, golang: map[string]*Go{}}
+	return &App{cfg: cfg, run: run, me: -1, born: map[key]process{}, golang: map[string]*Go{}}
 }
 
 func orElse[T comparable](v, other T) T {
@@ -158,7 +160,7 @@ func (a *App) Running(ctx context.Context) (Running, error) {
 
 func (c *Config) running(f facts, s spot) Running {
 	p := s.main
-	r := Running{Release: c.release(f, p), PID: p.pid, Start: p.start, Exe: p.exe, Sign: p.sign, Interpreted: c.foreign(p)}
+	r := Running{Release: c.release(f, p), PID: p.pid, Start: p.start, Exe: p.exe, Sign: p.sign, Interpreted: c.foreign(p), starts: f.unit.program()}
 	r.Detail = fmt.Sprintf("pid %d runs %s", p.pid, orElse(p.exe, "a program that we may not see"))
 	if s.deaf {
 		r.Detail += ", does not listen"

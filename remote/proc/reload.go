@@ -23,7 +23,7 @@ func (a *App) Reload(ctx context.Context, id string) error {
 	}
 	anew := s.deaf || a.cfg.Method == Restart && a.cfg.Unit == ""
 	if !anew {
-		if anew, err = a.mustRestart(ctx); err != nil {
+		if anew, err = a.mustRestart(ctx, a.before.facts.unit); err != nil {
 			return fmt.Errorf("reload: %w", err)
 		}
 	}
@@ -188,13 +188,13 @@ func (a *App) send(ctx context.Context, p *process, signal string) (string, erro
 	return a.act(ctx, signalScript, map[string]string{
 		"pid": strconv.Itoa(p.pid), "start": strconv.FormatUint(p.start, 10),
 		"exe": p.ino, "uid": strconv.Itoa(p.uid),
-		"signal": signal, "sudo": onOff(a.cfg.Sudo),
+		"signal": signal, "sudo": onOff(a.cfg.Sudo), "me": strconv.Itoa(a.me),
 	})
 }
 
 func (a *App) askUnit(ctx context.Context, verb, main string) (string, error) {
 	return a.act(ctx, unitScript, map[string]string{
-		"verb": verb, "unit": a.cfg.Unit, "main": main, "sudo": onOff(a.cfg.Sudo),
+		"verb": verb, "unit": a.cfg.Unit, "main": main, "sudo": onOff(a.cfg.Sudo), "me": strconv.Itoa(a.me),
 	})
 }
 

@@ -21,7 +21,7 @@ func (a *App) Rights(ctx context.Context) (Rights, error) {
 		return Rights{}, fmt.Errorf("processes: %w", err)
 	}
 	s, _ := a.cfg.locate(f) // which of several is the app is told by Check
-	out, err := a.run.Run(ctx, header(a.rightsVars(ctx, s))+checkScript)
+	out, err := a.run.Run(ctx, header(a.rightsVars(ctx, f, s))+checkScript)
 	if err != nil {
 		return Rights{}, fmt.Errorf("processes: %w", err)
 	}

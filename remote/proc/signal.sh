@@ -1,17 +1,19 @@
 # Sends one signal to the process that was looked at, or says what moved and
-# sends nothing. Set before: pid start exe uid signal sudo
-me=$(id -u)
-stamp() {
-  { read -r s < "/proc/$1/stat"; } 2>/dev/null || return 1
-  s=${s##*) }
-  set -- $s
-  [ "$1" != Z ] && echo "${20}"
-}
-ino() { stat -Lc %d:%i "/proc/$pid/exe" 2>/dev/null || { [ "$sudo" = 1 ] && sudo -n stat -Lc %d:%i "/proc/$pid/exe" 2>/dev/null; }; }
-owner() { sed -n 's/^Uid:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null; }
-[ "$(stamp "$pid")" = "$start" ] || { echo "moved start time"; exit 0; }
-[ -z "$exe" ] || [ "$(ino)" = "$exe" ] || { echo "moved executable"; exit 0; }
-[ "$(owner)" = "$uid" ] || { echo "moved user"; exit 0; }
+# sends nothing. Set before: pid start exe uid signal sudo me
+#
+# What the shell can read itself, it reads: the less time passes until the signal.
+s= owner=
+{ read -r s <"/proc/$pid/stat"; } 2>/dev/null
+set -- ${s##*) }
+[ "$1" != Z ] && [ "${20}" = "$start" ] || { echo "moved start time"; exit 0; }
+if [ -n "$exe" ]; then
+  at=$(stat -Lc %d:%i "/proc/$pid/exe" 2>/dev/null) || { [ "$sudo" = 1 ] && at=$(sudo -n stat -Lc %d:%i "/proc/$pid/exe" 2>/dev/null); }
+  [ "$at" = "$exe" ] || { echo "moved executable"; exit 0; }
+fi
+while read -r word id _; do
+  case $word in Uid:) owner=$id; break ;; esac
+done 2>/dev/null <"/proc/$pid/status"
+[ "$owner" = "$uid" ] || { echo "moved user"; exit 0; }
 if [ "$me" = 0 ] || [ "$me" = "$uid" ]; then
   kill -"$signal" "$pid" && echo sent
 elif [ "$sudo" = 1 ]; then

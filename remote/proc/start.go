@@ -97,8 +97,8 @@ func (a *App) spawn(ctx context.Context, argv []string) (string, error) {
 // runCommand returns once the command has begun, with the process that runs it.
 func (a *App) runCommand(ctx context.Context, argv []string, sudo bool) (string, error) {
 	words := shellescape.QuoteCommand(argv)
-	if sudo {
-		words = `if [ "$(id -u)" = 0 ]; then ` + words + "; else sudo -n " + words + "; fi"
+	if sudo && a.me != 0 {
+		words = "sudo -n " + words
 	}
 	return a.act(ctx, commandScript, map[string]string{
 		"home": a.cfg.home(), "notes": a.notes(), "argv": words, "rollout": a.rollout(),

@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -163,7 +164,7 @@ func (a *App) signal(ctx context.Context, list []*process, name string) error {
 		victims = append(victims, fmt.Sprintf("%d:%d", p.pid, p.start))
 	}
 	_, err := a.act(ctx, killScript, map[string]string{
-		"victims": strings.Join(victims, " "), "signal": name, "sudo": onOff(a.cfg.Sudo),
+		"victims": strings.Join(victims, " "), "signal": name, "sudo": onOff(a.cfg.Sudo), "me": strconv.Itoa(a.me),
 	})
 	return err
 }

@@ -21,7 +21,7 @@ func (a *App) Through(ctx context.Context, r Running, binary string) error {
 		return nil
 	}
 	out, err := a.run.Run(ctx, header(map[string]string{"home": a.cfg.home(), "binary": binary, "pid": strconv.Itoa(r.PID),
-		"exe": r.Exe, "sign": r.Sign, "unit": a.cfg.Unit, "sudo": onOff(a.cfg.Sudo)})+throughScript)
+		"exe": r.Exe, "sign": r.Sign, "starts": r.starts, "sudo": onOff(a.cfg.Sudo)})+throughScript)
 	if err != nil {
 		return fmt.Errorf("processes: %w", err)
 	}
@@ -38,10 +38,10 @@ func (a *App) Through(ctx context.Context, r Running, binary string) error {
 	if !astray {
 		return nil
 	}
-	return a.astray(r, name, said["starts"])
+	return a.astray(r, name)
 }
 
-func (a *App) astray(r Running, name, starts string) error {
+func (a *App) astray(r Running, name string) error {
 	current := path.Join(a.cfg.home(), "current", strings.TrimPrefix(a.cfg.EntryOf("x"), path.Join(a.cfg.ReleasesDir, "x")+"/"))
 	hint := fmt.Sprintf("have the unit start %s", current)
 	if rel, ok := strings.CutPrefix(name, a.cfg.home()+"/"); ok {
@@ -50,8 +50,8 @@ func (a *App) astray(r Running, name, starts string) error {
 	e := newError("proof", "FD-NOT-THROUGH-CURRENT", hint,
 		"the app is executed again as %s, which does not come by %s/current: a flip would change nothing of what it runs", name, a.cfg.home())
 	e.evidence = []string{r.Detail}
-	if starts != "" {
-		e.evidence = append(e.evidence, fmt.Sprintf("unit %s: ExecStart=%s", a.cfg.Unit, starts))
+	if r.starts != "" {
+		e.evidence = append(e.evidence, fmt.Sprintf("unit %s: ExecStart=%s", a.cfg.Unit, r.starts))
 	}
 	return e
 }

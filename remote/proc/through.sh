@@ -1,11 +1,15 @@
 # Tells by which name the running program would be executed again, and whether the
 # name leads through current. Reads only.
-# Set before: home binary pid exe sign unit sudo
+# Set before: home binary pid exe sign sudo starts (what the unit would start)
 PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
-root=$(cd -P -- "$home" 2>/dev/null && pwd) || exit 0
-bin=
-[ -z "$binary" ] || bin=$(cd -P -- "$root/$(dirname -- "$binary")" 2>/dev/null && pwd)/${binary##*/}
+cd -P -- "$home" 2>/dev/null || exit 0
+root=$PWD bin=
+case $binary in
+  '') ;;
+  */*) cd -P -- "$root/${binary%/*}" 2>/dev/null && bin=$PWD/${binary##*/} ;;
+  *) bin=$root/$binary ;;
+esac
 
 # leads walks a name, link by link, and is true once it comes by current or the binary.
 leads() {
@@ -40,7 +44,10 @@ judge() {
   fi
 }
 
-name=$(tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | head -n 1)
+nl='
+'
+name=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline")
+name=${name%%"$nl"*}
 case $name in
   /*) ;;
   */*) # relative to where it was started, if it is still there
@@ -48,9 +55,5 @@ case $name in
     [ -n "$cwd" ] && [ -e "$cwd/$name" ] && name=$cwd/$name ;;
 esac
 judge argv "$name"
-if [ -n "$unit" ]; then
-  starts=$(SYSTEMD_BUS_TIMEOUT=10 systemctl show -p ExecStart -- "$unit" 2>/dev/null | sed -n 's/^ExecStart={ path=\(.*\) ; argv\[\]=.*/\1/p' | head -n 1)
-  [ -z "$starts" ] || echo "starts $starts"
-  judge unit "$starts"
-fi
+judge unit "$starts"
 exit 0
