@@ -4,7 +4,7 @@
 # mawk ends when one is gone between open and read.
 # Wants R (the releases, with a slash) may (sudo) seeds prefix suffix log port address.
 BEGIN {
-	R = ENVIRON["R"]; address = ENVIRON["address"]
+	R = ENVIRON["R"]; current = " " R "../current -> "; address = ENVIRON["address"]
 	srand(); print "now " srand() # the clock, without a process
 	n = split(ENVIRON["seeds"], s, " ")
 	for (i = 1; i <= n; i++) seed(s[i])
@@ -14,11 +14,12 @@ function seed(p) { if (p + 0 > 1) ours[p + 0] = 1 }
 # Sockets whose processes we may not see are hidden, but perhaps not for sudo.
 /^(hidden|[0-9]+)$/ { heard[$1] = 1; next }
 /^\/proc\/[0-9]+\/stat:/ { split($0, a, "/"); stat(a[3], substr($0, index($0, ":") + 1)); next }
+/^l/ && (i = index($0, current)) { t = substr($0, i + length(current)); sub(/^.*\//, "", t); print "current " t; next }
 /^l/ { if (i = index($0, " -> " R)) { n = split(substr($0, 1, i - 1), w, "/"); seed(w[n-1]) } next }
 { hear($0, heard) }
 function hear(line, list,    f, a) {
 	split(line, f, " ")
-	a = f[4]
+	a = f[1] == "LISTEN" ? f[4] : f[3] # of one state alone ss does not tell which it is
 	sub(/:[0-9]+$/, "", a); sub(/%.*$/, "", a); gsub(/[][]/, "", a); sub(/^::ffff:/, "", a)
 	if (!(address == "" || a == address || a == "*" || a == "::" || a == "0.0.0.0")) return
 	if (line !~ /users:/) { list["hidden"] = 1; return }
@@ -96,7 +97,7 @@ END {
 	}
 
 	# What runs in them: executable, its inode, directory, files.
-	run("stat -Lc '%d:%i %s %Y %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e ::/ -e =systemd:/ -e \" $R\"" read))
+	run("stat -Lc '%d:%i %s %Y %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; exec grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e ::/ -e =systemd:/ -e \" $R\"" read))
 	exes = links = mapped = ""
 	for (p in live) if (!(p in light)) {
 		exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"; mapped = mapped " /proc/" p "/maps"

@@ -15,7 +15,6 @@ cd -P "$releases" 2>/dev/null && root=$PWD
 cd /
 echo "me $me"
 echo "root $root"
-[ ! -L "$root/../current" ] || { at=$(readlink "$root/../current") && echo "current ${at##*/}"; }
 for f in "$root"/adopted-*/.flipdeploy-found; do # what was found, and kept as a release
   [ -r "$f" ] && read -r sign <"$f" && f=${f%/*} && echo "adopted $sign ${f##*/}"
 done
@@ -56,7 +55,7 @@ SHOW
     members=
     set -- "$d$group"/*/
     if [ -d "$1" ]; then
-      members=$(find "$d$group" -name cgroup.procs -exec cat {} + 2>/dev/null | tr '\n' ' ')
+      for p in $(find "$d$group" -name cgroup.procs -exec cat {} + 2>/dev/null); do members="$members$p "; done
     else
       while read -r p; do members="$members$p "; done <"$d$group/cgroup.procs"
     fi
@@ -80,7 +79,12 @@ if [ -n "$pidfile" ]; then
 fi
 
 if [ -n "$pidcommand" ]; then # printed by a program of the user's: numbers only, and not for ever
-  named=$(cd "${releases%/*}" && timeout 10 sh -c "$pidcommand" </dev/null 2>/dev/null | head -c 1000 | tr -s ' \t' '\n\n' | grep -x '[1-9][0-9]\{0,9\}' | tr '\n' ' ')
+  named=
+  set -f
+  for p in $(cd "${releases%/*}" && timeout 10 sh -c "$pidcommand" </dev/null 2>/dev/null | head -c 1000); do
+    case $p in 0*|*[!0-9]*|???????????*) ;; *) named="$named$p " ;; esac
+  done
+  set +f
   echo "named $named"
   seeds="$seeds $named"
 fi
@@ -97,13 +101,15 @@ without_ss() { # a machine without iproute2; the address is not compared here
   [ -n "$s" ] && echo "$s" || echo hidden
 }
 
-R=$root/ may=
+R=$root/ may= link=
+[ ! -L "$root/../current" ] || link=$root/../current
 [ "$sudo" = 1 ] && [ "$me" != 0 ] && may=1
 export R may seeds prefix suffix log port address
 {
-  if command -v ss >/dev/null 2>&1; then ss -ltnpH "sport = :$port"; else without_ss; fi
-  ls -ldn /proc/[0-9]*/exe
-  grep -Hs '' /proc/[0-9]*/stat
+  # ss -l has the kernel look for closed sockets, too, among all that there are.
+  if command -v ss >/dev/null 2>&1; then ss -tnpH state listening "sport = :$port"; else without_ss; fi
+  ls -ldn ${link:+"$link"} /proc/[0-9]*/exe
+  exec grep -Hs '' /proc/[0-9]*/stat
 } 2>/dev/null | awk "$tell"
 [ ! -s "$notes" ] || echo "command $(tail -n 1 "$notes" 2>/dev/null)"
 echo end
