@@ -2,12 +2,12 @@
 # descriptors (an inherited lock would never be freed), its words in a file.
 # Which process that is stands in a file, for whoever ends it when nobody is told.
 # Set before: home notes argv (quoted words) rollout
-mkdir -p "${notes%/*}" 2>/dev/null
+[ -d "${notes%/*}" ] || mkdir -p "${notes%/*}" 2>/dev/null
 [ -w "$notes" ] || rm -f "$notes" 2>/dev/null # another user's: what stands there would be taken for ours
 { true >"$notes"; } 2>/dev/null || notes=/dev/null
 cd "$home" || exit 1
 # What takes itself for a child by these marks would end its parent.
-unset $(env | grep -oE '^(TABLEFLIP_|LISTEN_(FD|PID)|TEMPORARY_CHILD|ENDLESS_|OVERSEER_)[A-Za-z0-9_]*=' | tr -d =)
+unset $(awk 'BEGIN { for (k in ENVIRON) if (k ~ /^(TABLEFLIP_|LISTEN_(FD|PID)|TEMPORARY_CHILD|ENDLESS_|OVERSEER_)[A-Za-z0-9_]*$/) print k }')
 setsid sh -c "$argv; echo exit=\$? \$\$" </dev/null >>"$notes" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 pid=$!
 s=
