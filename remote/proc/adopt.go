@@ -7,5 +7,5 @@ func (a *App) Adopt(sign, id string) {
 		a.adopts = map[string]string{}
 	}
 	a.adopts[sign] = id
-	a.kept = nil
+	a.kept, a.seen = nil, nil
 }

@@ -30,7 +30,7 @@ const namesLast = time.Second
 
 // look reads all facts with one script.
 func (a *App) look(ctx context.Context) (facts, error) {
-	a.looked, a.kept = time.Now(), nil
+	a.looked, a.kept, a.seen = time.Now(), nil, nil
 	out, err := a.run.Run(ctx, a.lookScript())
 	if err != nil {
 		return facts{}, err
@@ -48,6 +48,7 @@ func (a *App) look(ctx context.Context) (facts, error) {
 		return a.look(ctx)
 	}
 	a.cfg.narrow(&f)
+	a.seen = &f
 	return f, nil
 }
 
@@ -148,7 +149,7 @@ func onOff(on bool) string {
 // act runs a script that changes something, under the host's fence. Cut short on
 // its way it is a syntax error and does nothing.
 func (a *App) act(ctx context.Context, script string, vars map[string]string) (string, error) {
-	a.kept, a.namedAt = nil, time.Time{}
+	a.kept, a.seen, a.namedAt = nil, nil, time.Time{}
 	if a.note != "" {
 		vars["note"], vars["asked"] = a.note, a.cfg.home()+"/.flipdeploy/asked"
 		script, a.note = askedScript+script, ""

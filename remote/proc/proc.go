@@ -105,6 +105,7 @@ type App struct {
 	namedAt time.Time
 	looked  time.Time // when the last look began
 	kept    *facts    // it, while nothing was done since and nobody used it
+	seen    *facts    // it, while nothing was done since, whoever used it
 }
 
 // A Running is what runs on the host now.

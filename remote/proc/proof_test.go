@@ -119,6 +119,44 @@ func TestAReleaseIsInUseWhileAnyProcessIsInIt(t *testing.T) {
 	}
 }
 
+// metered counts the scripts that a host was asked to run.
+type metered struct {
+	Runner
+	scripts int
+}
+
+func (c *metered) Run(ctx context.Context, script string) ([]byte, error) {
+	c.scripts++
+	return c.Runner.Run(ctx, script)
+}
+
+func TestALookThatWasJustMadeTellsWhatIsInUse(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.up("v1", "")
+	on := &metered{Runner: local{}}
+	a := New(h.cfg, on)
+	_, err := a.Running(t.Context())
+	must(t, err)
+	for _, c := range []struct {
+		why     string
+		since   func()
+		scripts int
+	}{
+		{"nothing was done since", func() {}, 1},
+		{"it was not used up", func() {}, 1},
+		{"it is old", func() { a.looked = a.looked.Add(-inUseFor) }, 2},
+		{"something was done since", func() { _, err := a.act(t.Context(), ":", map[string]string{}); must(t, err) }, 4},
+	} {
+		c.since()
+		got, err := a.InUse(t.Context())
+		must(t, err)
+		if on.scripts != c.scripts || !slices.Equal(got, []string{"v1"}) {
+			t.Errorf("%s: in use %v by %d scripts, want %d", c.why, got, on.scripts, c.scripts)
+		}
+	}
+}
+
 // It is to end: that it has no handler is no fault.
 func TestAnAppThatIsReplacedByAnotherNeedsNoHandler(t *testing.T) {
 	deaf := &process{pid: 10, uid: 0, exe: "/usr/bin/node"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // none marks a process of which no release can be told.
@@ -89,12 +90,21 @@ func (f *facts) allRun(list []*process, id string) answer {
 	return sum
 }
 
+// inUseFor is how long a look tells which releases are in use. What a person starts in an old
+// one after it could as well be started between a look of its own and the removal.
+const inUseFor = 2 * time.Second
+
 // InUse are the releases whose program some process runs, or that it stands in or has a
-// file of: a master that stays may be in one that was replaced long ago.
+// file of: a master that stays may be in one that was replaced long ago. A rollout ends
+// with a look at every host, which tells it.
 func (a *App) InUse(ctx context.Context) ([]string, error) {
-	f, err := a.look(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("processes: %w", err)
+	f := a.seen
+	if f == nil || time.Since(a.looked) >= inUseFor {
+		now, err := a.look(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("processes: %w", err)
+		}
+		f = &now
 	}
 	var ids []string
 	for _, p := range f.all() {
