@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A rule says what is wrong with a string, "" when it may be used.
@@ -27,10 +28,12 @@ func CheckRevision(s string) error {
 	return fmt.Errorf("%s is not a revision: 1 to 64 of A-Z a-z 0-9 . _ + -, not leading with . or -", quote(s))
 }
 
+// match compiles the pattern when it is first needed: on a host, where this program applies
+// a delta, it never is.
 func match(pattern, what string) rule {
-	re := regexp.MustCompile(`^(?:` + pattern + `)$`)
+	re := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) })
 	return func(s string) string {
-		if re.MatchString(s) {
+		if re().MatchString(s) {
 			return ""
 		}
 		return fmt.Sprintf("%s is not %s", quote(s), what)

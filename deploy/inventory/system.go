@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	toml "github.com/pelletier/go-toml/v2"
@@ -73,8 +74,9 @@ func (d span) String() string { return time.Duration(d).String() }
 
 const standardSettle = 2 * time.Second
 
-// systems are all presets, in the order of the file.
-var systems = readSystems(presetsText)
+// systems are all presets, in the order of the file. They are read when first needed, as
+// what match compiles.
+var systems = sync.OnceValue(func() []System { return readSystems(presetsText) })
 
 var tableHead = regexp.MustCompile(`(?m)^\[([a-z0-9-]+)\]$`)
 
@@ -127,7 +129,7 @@ func readRows(text string) (map[string]System, error) {
 
 // system finds a preset by its name or one that it had.
 func system(name string) System {
-	for _, s := range systems {
+	for _, s := range systems() {
 		if s.Name == name || slices.Contains(s.Aliases, name) {
 			return s
 		}
@@ -136,17 +138,17 @@ func system(name string) System {
 }
 
 func presetNames() (names []string) {
-	for _, s := range systems {
+	for _, s := range systems() {
 		names = append(names, s.Name)
 	}
-	for _, s := range systems {
+	for _, s := range systems() {
 		names = append(names, s.Aliases...)
 	}
 	return names
 }
 
 // Systems are all presets, in the order in which they are to be read.
-func Systems() []System { return slices.Clone(systems) }
+func Systems() []System { return slices.Clone(systems()) }
 
 // System is what the preset knows, as far as the inventory leaves it standing.
 func (r Reload) System() System {
