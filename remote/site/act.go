@@ -57,7 +57,7 @@ const Unmanaged = "?"
 // is that release.
 func (s *Site) Current(ctx context.Context) (string, error) {
 	out, err := s.run(ctx, keptLib+`cd -P -- "$path" 2>/dev/null || exit 0
-k=$(kept); if [ -n "$k" ]; then echo "releases/$k"; exit; fi
+kept; if [ -n "$kept" ]; then echo "releases/$kept"; exit; fi
 if [ -L current ]; then readlink current; elif [ -e current ]; then echo '?'; fi`, nil)
 	if err != nil {
 		return "", err

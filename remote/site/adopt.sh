@@ -28,7 +28,8 @@ case $kind in
       ln -- "$source" "$r/$entry" 2>/dev/null; then :
     else err=$(cp -pL -- "$source" "$r/$entry" 2>&1) || failed "$err"; fi ;;
 esac
-[ "$(sum <"$r/$entry")" = "$hash" ] || die FD-ADOPT "$source was changed meanwhile"
+sum "$r/$entry"
+[ "$sum" = "$hash" ] || die FD-ADOPT "$source was changed meanwhile"
 runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
 err=$(printf '%s\n%s\n%s\n' "$sign" "$link" "$via" 2>&1 >"$r/.flipdeploy-found") || failed "$err"
 err=$(printf '%s %s adopted\n' "$hash" "$size" 2>&1 >"$r/.flipdeploy-release") || failed "$err"

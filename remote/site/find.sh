@@ -7,9 +7,9 @@ plain() { [ "$1" = "$(printf %s "$1" | tr -d '[:cntrl:]')" ]; }
 keep() { # kind, source, program
   [ -r "$3" ] || no "$3 may not be read by $(id -un)"
   runnable "$3" || no "$3 is no program"
-  hash=$(sum <"$3") || no "$3 cannot be read"
+  sum "$3" || no "$3 cannot be read"
   tell "$1" "$2"
-  tell hash "$hash"
+  tell hash "$sum"
   tell sign "$(sign "$3")"
   tell bytes "$(($(du -skL -- "$2" | cut -f1) * 1024))"
   exit 0

@@ -12,7 +12,7 @@ fi
 r=releases/$id
 [ -f "$r/$entry" ] && [ ! -L "$r" ] || die FD-RELEASE-MISSING "$id"
 d=.; case $binary in */*) d=${binary%/*} ;; esac
-same() { [ "$(sum 2>/dev/null <"$1")" = "$(sum <"$app/$r/$entry")" ]; }
+same() { sum "$app/$r/$entry" && want=$sum && sum "$1" && [ "$sum" = "$want" ]; }
 text=$r via= found=
 if [ -f "$r/.flipdeploy-found" ]; then
   { IFS= read -r was; IFS= read -r text; IFS= read -r via; } <"$r/.flipdeploy-found"

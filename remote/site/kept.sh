@@ -2,8 +2,9 @@
 # it, no other can have its inode. Devices are numbered anew at every boot.
 sign() { stat -Lc '%i:%s:%Y' -- "$1" 2>/dev/null; }
 
-# kept prints the adopted release that stands on the host as it was found, if any.
+# kept leaves in kept the adopted release that stands on the host as it was found, if any.
 kept() {
+  kept=
   for m in releases/adopted-*/.flipdeploy-found; do
     [ -f "$m" ] || continue
     { IFS= read -r was; IFS= read -r text; } <"$m"
@@ -12,7 +13,7 @@ kept() {
     if [ "$install" = replace ]; then
       [ "$binary" -ef "$k/$entry" ] || [ "$(sign "$binary")" = "$was" ] || continue
     fi
-    printf '%s\n' "${k#releases/}"
+    kept=${k#releases/}
     return
   done
 }

@@ -1,7 +1,14 @@
-# What every script of a site begins with. Callers set path, user and epoch.
+# What every script of a site begins with. Callers set path, user and epoch. Forks are what
+# a script's time is made of: what a function finds it hands to a command, or leaves in a
+# variable.
 LC_ALL=C; export LC_ALL
 umask 022
-tab=$(printf '\t')
+nl='
+'
+
+# lines has what is expanded split at ends of lines alone, and words as ever.
+lines() { IFS=$nl; set -f; }
+words() { unset IFS; set +f; }
 
 # die CODE TEXT ends the script with an error that the runner understands.
 die() { printf '!%s %s\n' "$1" "$2"; exit 64; }
@@ -12,29 +19,33 @@ fsync() { sync -- "$@" 2>/dev/null || sync; }
 # discard removes a directory, also what a release locked in it.
 discard() { rm -rf -- "$1" 2>/dev/null || { chmod -R u+w -- "$1"; rm -rf -- "$1"; }; }
 
-# loose prints those of the directories of the app, and from here to /, in which others
-# could plant things. One ls for all: forks are what a script's time is made of.
+# loose calls "$@" with each of those directories of the app, and from here to /, in which
+# others could plant things.
 loose() {
-  set --
-  for d in .flipdeploy releases; do [ ! -d "$d" ] || set -- "$@" "$PWD/$d"; done
+  dirs=/
+  for d in .flipdeploy releases; do [ ! -d "$d" ] || dirs=$dirs$nl$PWD/$d; done
   d=$PWD
-  while [ "$d" != / ] && [ -n "$d" ]; do set -- "$@" "$d"; d=${d%/*}; done
-  ls -ldn -- "$@" / | while read -r mode _ _ _ _ _ _ _ name; do
+  while [ "$d" != / ] && [ -n "$d" ]; do dirs=$dirs$nl$d; d=${d%/*}; done
+  lines
+  for line in $(ls -ldn -- $dirs); do
+    mode=${line%% *} name=/${line#* /}
     case $mode,$name in
       *,"$PWD"|*,"$PWD"/*) ;;
       ?????????[tT]*) continue ;; # above the app nothing can be exchanged so
     esac
-    case $mode in ?????w*|????????w*) printf '%s\n' "$name" ;; esac
+    case $mode in ?????w*|????????w*) "$@" "$name" ;; esac
   done
+  words
 }
 
-# foreign prints those of the app's directories whose owner could exchange what is in
+# foreign calls "$@" with each of the app's directories whose owner could exchange what is in
 # them, root being no protection from that.
 foreign() {
   for d in "" /.flipdeploy /releases; do
-    [ ! -d ".$d" ] || [ -O ".$d" ] || printf '%s\n' "$path$d"
+    [ ! -d ".$d" ] || [ -O ".$d" ] || "$@" "$path$d"
   done
 }
+others() { die FD-APP-PATH "$1 belongs to somebody else than $(id -un)"; }
 
 # enter goes to the app's directory, or tells why that cannot be worked in.
 enter() {
@@ -44,12 +55,8 @@ enter() {
     [ -L "$d" ] && die FD-PLANTED "$path/$d is a symbolic link"
     [ -d "$d" ] || mkdir "$d" 2>/dev/null || [ -d "$d" ] || die FD-APP-PATH "$path/$d cannot be made"
   done
-  bad=$(foreign)
-  [ -z "$bad" ] || die FD-APP-PATH "${bad%%
-*} belongs to somebody else than $(id -un)"
-  bad=$(loose)
-  [ -z "$bad" ] || die FD-DIR-WRITABLE "${bad%%
-*}"
+  foreign others
+  loose die FD-DIR-WRITABLE
 }
 
 # locked waits for the lock of this directory and refuses when a newer run has
@@ -79,10 +86,22 @@ unlock() { exec 9>&-; }
 # bit, or by an interpreter that only reads it.
 runnable() { [ -f "$1" ] && { [ -x "$1" ] || [ "$(head -c 4 "$1" | tail -c 3)" != ELF ]; }; }
 
-# sum prints the sha256 of its stdin. openssl uses the processor's own instructions.
+# sum leaves the sha256 of file $1 in sum, "" where it cannot be read. openssl uses the
+# processor's own instructions.
 sum() {
-  if command -v openssl >/dev/null 2>&1; then s=$(openssl dgst -sha256 -r)
-  elif command -v sha256sum >/dev/null 2>&1; then s=$(sha256sum)
+  sum=
+  if command -v openssl >/dev/null 2>&1; then sum=$(openssl dgst -sha256 -r <"$1")
+  elif command -v sha256sum >/dev/null 2>&1; then sum=$(sha256sum <"$1")
   else die FD-HOST-TOOL sha256sum; fi
-  printf '%s\n' "${s%% *}"
+  sum=${sum%% *}
+  [ -n "$sum" ]
+}
+
+# room leaves in bytes and inodes what is free for us where directory $1 is; inodes are ""
+# where nobody counts them.
+room() {
+  set -- $(stat -f -c '%a %S %c %d' -- "$1")
+  [ $# = 4 ] || die FD-HOST-TOOL stat
+  bytes=$(($1 * $2)) inodes=$4
+  [ "$3" != 0 ] || inodes=
 }

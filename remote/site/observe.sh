@@ -12,15 +12,15 @@ replaceable() {
 }
 say user "$(id -un)"
 say arch "$(uname -m)"
-for t in $(tools sha256sum flock timeout tar gzip mktemp zstd curl); do say tool $t; done
+tools sha256sum flock timeout tar gzip mktemp zstd curl
 at=$path
 if cd -P -- "$path" 2>/dev/null; then
   say exists yes
   [ -w . ] && say writable yes
-  foreign | while read -r d; do say foreign "$d"; done
-  loose | while read -r d; do say loose "$d"; done
-  k=$(kept)
-  if [ -n "$k" ]; then say current "releases/$k"
+  foreign say foreign
+  loose say loose
+  kept
+  if [ -n "$kept" ]; then say current "releases/$kept"
   elif [ -L current ]; then say current "$(readlink current)"
   elif [ -e current ]; then say current '?'; say nolink current; fi
   if [ "$install" = replace ]; then replaceable; fi
@@ -28,14 +28,15 @@ if cd -P -- "$path" 2>/dev/null; then
   for m in releases/*/.flipdeploy-release; do
     [ -f "$m" ] && read -r hash size kind <"$m" || continue
     id=${m#releases/}
-    say release "${id%/*}$tab$hash"
+    printf 'release\t%s\t%s\n' "${id%/*}" "$hash"
   done
 else
   until cd -P -- "$at" 2>/dev/null; do at=${at%/*}; [ -n "$at" ] || at=/; done
 fi
 if [ -d releases ]; then cd releases; fi # it may be a mount of its own
-say free "$(df -Pk . | awk 'NR==2 {printf "%.0f", $4 * 1024}')"
-say inodes "$(df -Pi . 2>/dev/null | awk 'NR==2 && $2 > 0 {print $4}')"
+room .
+say free "$bytes"
+say inodes "$inodes"
 awk -v p="$(pwd -P)" '
   { m = $2; gsub(/\\040/, " ", m) }
   m == "/" || p == m || index(p, m "/") == 1 { if (length(m) >= l) { l = length(m); o = "," $4 "," } }

@@ -41,7 +41,7 @@ helped() {
     chmod 0700 "$apply"
   fi
   [ ! -L "$apply" ] && [ -f "$apply" ] && [ -O "$apply" ] || die FD-DELTA "the program that applies it is gone"
-  [ "$(sum <"$apply")" = "$helper" ] || { rm -f -- "$apply"; die FD-DELTA "the program that applies it has another sha256"; }
+  sum "$apply" && [ "$sum" = "$helper" ] || { rm -f -- "$apply"; die FD-DELTA "the program that applies it has another sha256"; }
 }
 # patched receives program and patch in one piece: a head may take more from a pipe than
 # it gives.
@@ -90,8 +90,7 @@ case $parts in
 esac
 got=$(wc -c <"$blob")
 [ "$got" -eq "$size" ] || die FD-STAGE-SHORT "$((got)) of $size bytes came"
-got=$(sum <"$blob")
-[ "$got" = "$blobhash" ] || case $how in pull) die FD-PULL-OTHER "its sha256 is $got" ;; *) die FD-STAGE-SHA "$got" ;; esac
+sum "$blob" && [ "$sum" = "$blobhash" ] || case $how in pull) die FD-PULL-OTHER "its sha256 is $sum" ;; *) die FD-STAGE-SHA "$sum" ;; esac
 case $kind in
   file) chmod 0755 "$blob" ;;
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
