@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"crypto/rand"
 	_ "embed"
 	"errors"
 	"io"
@@ -48,7 +47,7 @@ type convoy struct {
 // wide is Stream in l.channels channels. No session of it is left on return.
 func (x *shipment) wide(ctx context.Context, l load, at io.ReaderAt) ([]byte, error) {
 	c := &convoy{shipment: x, load: l, at: at, parts: cut(l.size, l.channels), vars: maps.Clone(x.vars)}
-	c.vars["temp"], c.vars["parts"] = rand.Text()[:8], c.sizes()
+	c.vars["temp"], c.vars["parts"] = stageName(), c.sizes()
 	ctx, cancel := context.WithCancelCause(ctx)
 	going, end := context.WithCancelCause(ctx)
 	defer end(nil)

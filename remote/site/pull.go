@@ -71,7 +71,7 @@ func (x *shipment) pull(ctx context.Context) error {
 func (x *shipment) pullWith(ctx context.Context, tool string, u *url.URL) error {
 	config, size, v := ask(tool, u), x.FileSize(), maps.Clone(x.vars)
 	rate, least := x.share()
-	maps.Copy(v, vars{"how": pulled, "parts": "", "tool": tool, "scheme": u.Scheme,
+	maps.Copy(v, vars{"how": pulled, "temp": stageName(), "parts": "", "tool": tool, "scheme": u.Scheme,
 		"redirects": strconv.Itoa(x.From.Redirects()), "rate": rate, "least": least,
 		"kind": string(x.Kind), "blobhash": x.SHA256, "size": strconv.FormatInt(size, 10)})
 	x.tell(0, size)

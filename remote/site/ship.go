@@ -3,6 +3,7 @@ package site
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -232,12 +233,15 @@ func (x *shipment) send(ctx context.Context, l load) error {
 	return nil
 }
 
+// stageName names a directory to receive into, as none was named before.
+func stageName() string { return rand.Text()[:8] }
+
 // stream sends the load to the script that stages it.
 func (x *shipment) stream(ctx context.Context, l load) ([]byte, error) {
 	if at, can := l.r.(io.ReaderAt); can && l.channels > 1 {
 		return x.wide(ctx, l, at)
 	}
-	x.vars["parts"] = ""
+	x.vars["temp"], x.vars["parts"] = stageName(), ""
 	out := &counter{r: x.o.Limit.reader(ctx, l.r), tell: func(n int64) { x.tell(n, l.size) }}
 	text, err := x.m.Stream(patient(ctx), x.script(stageScript, x.vars), out)
 	x.sent += out.n

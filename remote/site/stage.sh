@@ -4,32 +4,30 @@
 # compared.
 enter
 command -v sha256sum >/dev/null 2>&1 || command -v openssl >/dev/null 2>&1 || die FD-HOST-TOOL sha256sum
-# temp makes the directory; the sessions that bring parts know it by a name of the runner's.
-temp() {
-  umask 077
-  [ -n "$parts" ] || { mktemp -d "releases/.stage-$epoch-XXXXXXXX" 2>&1; return; }
-  mkdir "releases/.stage-$epoch-$temp" 2>&1 && echo "releases/.stage-$epoch-$temp"
-}
-t=$(temp) || case $t in
-  *"No space"*|*quota*) die FD-NO-SPACE "$t" ;;
-  *) die FD-APP-PATH "$t" ;;
-esac
-trap 'discard "$t"' EXIT
-trap 'exit 64' HUP INT TERM PIPE
 failed() {
   case $1 in
     *"No space"*|*quota*) die FD-NO-SPACE "$1" ;;
     *) die "$2" "$1" ;;
   esac
 }
-r=$t/release
+# Sessions that bring parts know the directory by its name, which nothing has had before.
+t=releases/.stage-$epoch-$temp r=$t/release
+err=$(umask 077; mkdir "$t" 2>&1) || failed "$err" FD-APP-PATH
+trap 'discard "$t"' EXIT
+trap 'exit 64' HUP INT TERM PIPE
 err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$t/probe") && chmod 0700 "$t/probe" || failed "$err" FD-STAGE-WRITE
 "$t/probe" 2>/dev/null || die FD-NOEXEC "$path"
-# take N FILE receives N bytes.
-take() {
-  err=$(head -c "$1" 2>&1 >"$2") || failed "$err" FD-STAGE-WRITE
-  got=$(wc -c <"$2")
-  [ "$got" -eq "$1" ] || die FD-STAGE-SHORT "$((got)) of $1 bytes came"
+# fill FILE N COMMAND writes to the file what the command gives, and ends it not far behind N
+# bytes. A head would copy all of them once more.
+fill() {
+  to=$1 most=$2
+  shift 2
+  err=$(trap '' XFSZ; ulimit -f $((most / 512 + 1)); exec "$@" 2>&1 >"$to") || failed "$err" FD-STAGE-WRITE
+}
+# whole FILE N compares its size.
+whole() {
+  got=$(wc -c <"$1")
+  [ "$got" -eq "$2" ] || die FD-STAGE-SHORT "$((got)) of $2 bytes came"
 }
 # helped finds the program that applies patches, or unpacks it. It runs only while its
 # sha256 is the one that the runner knows; a torn one makes room for a new one.
@@ -46,7 +44,9 @@ helped() {
 # patched receives program and patch in one piece: a head may take more from a pipe than
 # it gives.
 patched() {
-  take $((hsize + psize)) "$t/load"
+  n=$((hsize + psize))
+  fill "$t/load" "$n" cat
+  whole "$t/load" "$n"
   helped
   err=$(tail -c "$psize" "$t/load" 2>&1 >"$t/patch") || failed "$err" FD-DELTA
   b=releases/$old/$entry
@@ -55,13 +55,13 @@ patched() {
 }
 receive() {
   case $how in
-    plain) err=$(head -c "$size" 2>&1 >"$blob") ;;
-    gzip|zstd) err=$({ "$how" -dc 2>/dev/null | head -c "$((size + 1))" >"$blob"; } 2>&1) ;;
-    copy) err=$(cp -- "releases/$old/$entry" "$blob" 2>&1) ;;
+    plain) fill "$blob" "$size" cat ;;
+    gzip|zstd) fill "$blob" "$size" "$how" -dc ;;
+    copy) err=$(cp -- "releases/$old/$entry" "$blob" 2>&1) || failed "$err" FD-STAGE-WRITE ;;
     delta) patched ;;
     pull) fetched ;;
     *) die FD-STAGE-WRITE "$how: no such way" ;;
-  esac || failed "$err" FD-STAGE-WRITE
+  esac
 }
 # gathered waits for the parts, and compares their sizes.
 gathered() {
@@ -88,20 +88,18 @@ case $parts in
   '') receive ;;
   *) gathered; cat "$t"/part.? | receive || exit; rm -f -- "$t"/part.? ;;
 esac
-got=$(wc -c <"$blob")
-[ "$got" -eq "$size" ] || die FD-STAGE-SHORT "$((got)) of $size bytes came"
+whole "$blob" "$size"
 sum "$blob" && [ "$sum" = "$blobhash" ] || case $how in pull) die FD-PULL-OTHER "its sha256 is $sum" ;; *) die FD-STAGE-SHA "$sum" ;; esac
 case $kind in
-  file) chmod 0755 "$blob" ;;
+  file) chmod 0755 "$blob" "$r" ;;
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
   tarzst) unzst; rm -f "$blob" ;;
   targz) err=$(tar -xzpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
 esac
 runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
 err=$(printf '%s %s %s\n' "$hash" "$size" "$kind" 2>&1 >"$r/.flipdeploy-release") || failed "$err" FD-STAGE-WRITE
-chmod 0755 "$r"
 if [ "$kind" = file ]; then fsync "$blob" "$r/.flipdeploy-release" "$r"
-else sync -f "$r" 2>/dev/null || sync; fi
+else chmod 0755 "$r"; sync -f "$r" 2>/dev/null || sync; fi
 locked
 if [ "$how" = delta ] && [ "$hsize" -gt 0 ]; then
   rm -f -- .flipdeploy/apply-* && mv -T "$t/apply" ".flipdeploy/apply-$helper"
