@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/remotetest"
 	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
@@ -315,6 +316,15 @@ func TestWhatPacksWellIsSentPacked(t *testing.T) {
 	y.o.Speed = 1 << 40
 	if done := b.ship("v1-abc", y.cargo(artifact(t, 6<<20))); done.How != "" {
 		t.Errorf("over a fast link: %+v", done)
+	}
+}
+
+// A limit on the file's size stops it, whichever shell counts that in what.
+func TestWhatUnpacksWithoutEndIsStopped(t *testing.T) {
+	b, y := benchOn(t, remotetest.Start(t, with(t, "zstd", "exec yes"))), newYard(t)
+	done := b.ship("v0-abc", y.cargo(halves(t, 3<<20)))
+	if !strings.HasPrefix(done.Note, "packed with zstd did not work out: ") || !strings.HasSuffix(done.Note, "File too large") || b.left() != "v0-abc" {
+		t.Errorf("%+v, left %s", done, b.left())
 	}
 }
 

@@ -22,7 +22,7 @@ err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$t/probe") && chmod 0700 "$t/probe" ||
 fill() {
   to=$1 most=$2
   shift 2
-  err=$(trap '' XFSZ; ulimit -f $((most / 512 + 1)); exec "$@" 2>&1 >"$to") || failed "$err" FD-STAGE-WRITE
+  err=$(trap '' XFSZ; ulimit -f $((most / 512 + 1)) 2>/dev/null; exec "$@" 2>&1 >"$to") || failed "$err" FD-STAGE-WRITE
 }
 # whole FILE N compares its size.
 whole() {
