@@ -38,6 +38,8 @@ func (s *Site) Ship(ctx context.Context, id string, c *Cargo, tell Tell) (Shippe
 	}
 	x := &shipment{Site: s, Cargo: c, tell: tell, vars: vars{"id": id, "hash": c.SHA256, "blobhash": c.sum,
 		"size": strconv.FormatInt(c.Size, 10), "kind": string(c.wire())}}
+	x.near = x.look(ctx)
+	defer x.near()
 	if err := x.ask(ctx); err != nil || x.found.have {
 		return Shipped{}, err
 	}
@@ -55,6 +57,7 @@ type shipment struct {
 	vars  vars
 	tell  Tell
 	found found
+	near  func() bool // as look has it
 	note  string
 	sent  int64
 
@@ -242,7 +245,9 @@ func (x *shipment) stream(ctx context.Context, l load) ([]byte, error) {
 		return x.wide(ctx, l, at)
 	}
 	x.vars["temp"], x.vars["parts"] = stageName(), ""
-	out := &counter{r: x.o.Limit.reader(ctx, l.r), tell: func(n int64) { x.tell(n, l.size) }}
+	paced, end := x.paced(ctx, l.r)
+	defer end()
+	out := &counter{r: x.o.Limit.reader(ctx, paced), tell: func(n int64) { x.tell(n, l.size) }}
 	text, err := x.m.Stream(patient(ctx), x.script(stageScript, x.vars), out)
 	x.sent += out.n
 	return text, err
