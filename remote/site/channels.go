@@ -49,7 +49,7 @@ func (x *shipment) channels(ctx context.Context, l load) int {
 	if !can || x.o.Whole || x.o.Hosts > few || l.size < 2*window || x.found.bytes < x.unpacked+x.Size+2*l.size {
 		return 1
 	}
-	trip, busy := x.tripTo(ctx, x.m)
+	trip, busy := x.tripTo(ctx, x.still())
 	return lane{trip, x.most(), m.Sessions(), busy}.channels(l.size)
 }
 

@@ -140,7 +140,7 @@ func (x *shipment) load(ctx context.Context) load {
 		x.vars["old"] = twin
 		return load{way: copied, how: "a copy of " + twin, r: strings.NewReader("")}
 	}
-	t := x.road(ctx, x.m).predict(x.Size, x.extra())
+	t := x.road(ctx, x.still()).predict(x.Size, x.extra())
 	if len(x.found.old) > 0 && t.deltaPays() {
 		l, err := x.delta(ctx, t)
 		if err == nil {
