@@ -12,7 +12,7 @@ import (
 // as it allows, 2 MiB, costs it four times the work where the network is faster than that.
 const (
 	batch = 64 << 10 // what a pipe holds; two of them may be under way
-	looks = 16       // at most, at how far a host is
+	looks = 32       // at most, at how far a host is
 	late  = time.Second
 
 	// near: nothing is lost by waiting for answers that come as soon.
@@ -90,12 +90,18 @@ func (x *shipment) look(ctx context.Context) (found func() bool) {
 	return sync.OnceValue(func() bool { cancel(); return <-answer })
 }
 
-// isNear needs one look at a host that has nothing else to do.
+// isNear needs one look at a host that has nothing else to do. Where many begin at once it
+// leaves them time.
 func isNear(ctx context.Context, m reach) bool {
 	for range looks {
 		took, err := m.RoundTrip(ctx)
 		if err != nil || took < near {
 			return err == nil
+		}
+		select {
+		case <-time.After(took):
+		case <-ctx.Done():
+			return false
 		}
 	}
 	return false
