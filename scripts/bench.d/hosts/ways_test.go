@@ -3,8 +3,11 @@
 package hosts
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -97,6 +100,8 @@ func TestStaging(t *testing.T) {
 			_ = os.Mkdir(f.path("app"), 0o755)
 			return took
 		}},
+		way{"connect and `cat >/dev/null`: what sshd takes at most", func() time.Duration { return f.fed("cat >/dev/null", data) }},
+		way{"connect and `cat >file`, neither compared nor synced", func() time.Duration { return f.fed("cat >"+f.path("app")+"/$$", data) }},
 		way{"Ansible copy, 50 forks, pipelining", func() time.Duration { return f.run([]string{"ansible-playbook", f.path("copy.yml")}) }},
 		way{"ClusterShell --copy", func() time.Duration {
 			return f.run([]string{"clush", "-f", "64", "-o", "-F " + f.path("ssh_config"), "--hostfile", f.path("hosts"), "--copy", f.path("shop"), "--dest", f.path("app") + "/"})
@@ -108,6 +113,33 @@ func TestStaging(t *testing.T) {
 			return f.run(each("scp -q -F " + f.path("ssh_config") + " -c aes128-gcm@openssh.com " + f.path("shop") + " {}:" + f.path("app") + "/{}-scp"))
 		}},
 	)
+}
+
+// fed is the time that the hosts take to connect, and to take the data, each 64 KiB once the
+// ones before have been read: that is the pace at which sshd works least.
+func (f *fleet) fed(script string, data []byte) time.Duration {
+	machines := f.machines()
+	began := time.Now()
+	f.each(machines, func(_ int, m *remote.Machine) error {
+		_, err := m.Stream(f.Context(), script, &step{bytes.NewReader(data), m, f.Context()})
+		return err
+	})
+	took := time.Since(began)
+	f.each(machines, func(_ int, m *remote.Machine) error { return m.Close() })
+	return took
+}
+
+type step struct {
+	r   io.Reader
+	m   *remote.Machine
+	ctx context.Context //nolint:containedctx // io.Reader has no other way to it
+}
+
+func (s *step) Read(b []byte) (int, error) {
+	if _, err := s.m.RoundTrip(s.ctx); err != nil {
+		return 0, err
+	}
+	return s.r.Read(b[:min(len(b), 64<<10)])
 }
 
 // TestThousand holds a thousand connections, and gives them up.
