@@ -35,6 +35,7 @@ type Seat struct {
 	Sessions int    // requests in flight and queued
 	Owner    string // rollout id or "hand" of the owner mark, "" without one
 	Taken    bool   // out, and not by the owner, who was only about to take it out
+	Changing bool   // an edit of ours is not live yet: it counts as out, and may serve
 	Detail   string // the balancer's own words, for people
 }
 

@@ -19,7 +19,7 @@ func (x *run) count(ctx context.Context) {
 
 // ask asks every balancer once who serves; the fewest on any counts, where there are
 // zones those that serve everywhere. What one that does not answer has is not known, and
-// changes nothing.
+// changes nothing; nor is how many serve while a balancer is about to take over an edit.
 func (x *run) ask(ctx context.Context) {
 	serving := map[string]bool{}
 	low, whole := -1, true
@@ -36,6 +36,7 @@ func (x *run) ask(ctx context.Context) {
 			if s.Serving {
 				n++
 			}
+			whole = whole && !s.Changing
 			if s.State != StateAbsent {
 				was, seen := serving[host]
 				serving[host] = s.Serving && (was || !seen)

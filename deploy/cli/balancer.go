@@ -72,7 +72,7 @@ func (b *balancer) Seats(ctx context.Context) (map[string]deploy.Seat, error) {
 		if s.Stale && seat.Owner != "" {
 			// A run died between its edit and the nginx reload: what is live is not what
 			// the file says. It counts as out until somebody has made it live.
-			seat.State, seat.Serving, seat.Taken = deploy.StateMaint, false, false
+			seat.State, seat.Serving, seat.Taken, seat.Changing = deploy.StateMaint, false, false, true
 		}
 		out[host] = seat
 	}

@@ -221,7 +221,7 @@ func TestNginxAnotherToolRewritesTheFile(t *testing.T) {
 		return
 	}
 	fresh(t)
-	cmd := command(inventory("rollout", "--json", "--parallel", "2", "--artifact", build(t, "v1", "ok"), "--revision", "v1")...)
+	cmd := command(append([]string{"rollout", "--json", "--parallel", "2", "--artifact", build(t, "v1", "ok"), "--revision", "v1"}, settling(t)...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, os.Stderr
 	under(t, func() {
