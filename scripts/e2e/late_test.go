@@ -46,7 +46,7 @@ const (
 
 	fences   = `mktemp \.flipdeploy/fence`
 	haves    = `\[ "\$h" = "\$hash" \] && \{ echo have`
-	stages   = `err=\$\(head -c "\$size"`
+	stages   = `plain\) fill "\$blob" "\$size" cat`
 	adopts   = `die FD-ADOPT`
 	flips    = `mktemp -d \.flipdeploy/flip`
 	prunes   = `mktemp -d releases/\.gone-`

@@ -22,19 +22,19 @@ import (
 
 // reads are scripts that take no lock, by what only they have.
 var reads = []string{
-	`(?m)^fd_snap\nfd_show$|^fd_poll$`,              // HAProxy: look
-	`fd_tables=|fd_level=|^fd_tool\nfor fd_s`,       // HAProxy: stick-tables, check, rights
-	`FD_KNOWN=|(?m)^fd_check$`,                      // nginx: look, check
-	`ls -t \| head -n \d+ \| while read -r fd_name`, // journals
-	`for fd_mark in "\$fd_dir"/\*/own/\*; do`,       // marks
-	`fd_say data\nprintf '%s\\n' "\$fd_epoch"`,      // fences
-	`if fd_held; then fd_show holder; fi`,           // sight
-	`mkdir -p "\$fd_app/own" "\$fd_app/journal"`,    // prepare
-	`flock -n 9 \|\| \{ fd_show holder 9>&-`,        // lease
-	`head -c 1 >/dev/null; a=\$\(date \+%s%N\)`,     // site: how fast the link is; writes to /dev/null alone
-	`k=\$\(kept\)|find what|\becho yes; exit 0`,     // site: current, observe, find, has
-	`(?m)^# (Tells|Prints|Runs the check) `,         // site, proc
-	`\A:\z`,                                         // is anybody there
+	`(?m)^fd_snap\nfd_show$|^fd_poll$`,               // HAProxy: look
+	`fd_tables=|fd_level=|^fd_tool\nfor fd_s`,        // HAProxy: stick-tables, check, rights
+	`FD_KNOWN=|(?m)^fd_check$`,                       // nginx: look, check
+	`ls -t \| head -n \d+ \| while read -r fd_name`,  // journals
+	`for fd_mark in "\$fd_dir"/\*/own/\*; do`,        // marks
+	`fd_say data\nprintf '%s\\n' "\$fd_epoch"`,       // fences
+	`if fd_held; then fd_show holder; fi`,            // sight
+	`mkdir -p "\$fd_app/own" "\$fd_app/journal"`,     // prepare
+	`flock -n 9 \|\| \{ fd_show holder 9>&-`,         // lease
+	`head -c 1 >/dev/null; a=\$\(date \+%s%N\)`,      // site: how fast the link is; writes to /dev/null alone
+	`(?m)^\s*kept(;|$)|find what|\becho yes; exit 0`, // site: current, observe, find, has
+	`(?m)^# (Tells|Prints|Runs the check) `,          // site, proc
+	`\A:\z`,                                          // is anybody there
 }
 
 // files are the scripts of the rooms: the lines of lates that they are sent for, "" for
