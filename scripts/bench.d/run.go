@@ -24,7 +24,7 @@ func (f *fleet) ways() []way {
 		{"default", "flipdeploy, settle 2 s (default)", f.flipdeploy("default.toml"), nil},
 		{"quick", "flipdeploy, settle 200 ms", f.flipdeploy("quick.toml"), nil},
 		{"once", "flipdeploy, rise 1, settle 0 s: as many checks as Ansible's first two", f.flipdeploy("once.toml"), nil},
-		{"again", "the same, where it was used before: it sends what differs", f.flipdeploy("once.toml"), f.before},
+		{"again", "the same, the second time: a delta, and the program that applies it", f.flipdeploy("once.toml"), f.before},
 		{"staged", "Ansible, steps merged, uploads first", f.ansible("playbook-staged.yml"), f.warm},
 		{"steps", "Ansible, a module a step", f.ansible("playbook-steps.yml"), f.warm},
 		{"serial", "Ansible, steps merged, uploads in turn", f.ansible("playbook-serial.yml"), f.warm},
@@ -39,7 +39,8 @@ func (f *fleet) flipdeploy(inventory string) func(program, version string) *exec
 	}
 }
 
-// before has the hosts deployed to by flipdeploy once: its users do so from run to run.
+// before has the hosts deployed to by flipdeploy once: the next time it sends what differs,
+// and what puts that together there.
 func (f *fleet) before() error {
 	cmd := f.flipdeploy("once.toml")(f.program("again0"), "again0")
 	if err := f.join(cmd); err != nil {
