@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -62,11 +63,15 @@ func (w misfit) isRefused(t *testing.T, s *zooSystem) {
 	noneLeft(t)
 }
 
-// processes are those of the SSH user that listen on the app's port, on every host.
+// processes are those that listen on the app's port, on every host. How many connections
+// wait to be accepted, which ss tells too, is of the moment.
 func processes(t *testing.T) (all []string) {
 	t.Helper()
 	for _, h := range webs {
-		all = append(all, mustVerb(t, "exec", h, "ss", "-ltnpH", "sport = :8080"))
+		sockets := mustVerb(t, "exec", h, "ss", "-ltnpH", "sport = :8080")
+		all = append(all, listeners.FindAllString(sockets, -1)...)
 	}
 	return all
 }
+
+var listeners = regexp.MustCompile(`users:\S+`)
