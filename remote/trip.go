@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"net"
 	"time"
 )
 
@@ -45,4 +46,19 @@ func (m *Machine) Sessions() int {
 		return 0
 	}
 	return l.slots.free() + len(l.idle)
+}
+
+// Lag is the shortest round trip that this machine's kernel saw on the live connection,
+// whatever either side was busy with; 0 where it does not tell. Behind a forwarder it is
+// that of the way to the forwarder.
+func (m *Machine) Lag() time.Duration {
+	l, err := m.current()
+	if l == nil || err != nil {
+		return 0
+	}
+	tcp, ok := l.conn.Conn.(*net.TCPConn)
+	if !ok {
+		return 0
+	}
+	return leastTrip(tcp)
 }

@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -15,12 +16,15 @@ func TestTheRoundTripIsThatOfTheLink(t *testing.T) {
 	c := s.Config()
 	c.Port, c.ConnectTimeout, c.CallTimeout = cable.Port(), 20*time.Second, time.Second
 	m := remotetest.Machine(t, c)
-	if n := m.Sessions(); n != 0 {
-		t.Errorf("%d sessions without a connection", n)
+	if n, lag := m.Sessions(), m.Lag(); n != 0 || lag != 0 {
+		t.Errorf("%d sessions, %s, without a connection", n, lag)
 	}
 	d, err := m.RoundTrip(t.Context())
 	if err != nil || d <= 0 || m.Sessions() != 8 {
 		t.Errorf("%s, %d sessions, %v", d, m.Sessions(), err)
+	}
+	if lag := m.Lag(); runtime.GOOS == "linux" && (lag <= 0 || lag > d) {
+		t.Errorf("the kernel saw %s, of %s in all", lag, d)
 	}
 	cable.Freeze()
 	if _, err := m.RoundTrip(t.Context()); err == nil || err.Error() != "ask for an answer: no answer for 1s" {
@@ -38,8 +42,8 @@ func TestBehindABastionOneChannelHasAllSessions(t *testing.T) {
 	c := s.Config()
 	c.Via = s.Machine(t)
 	m := remotetest.Machine(t, c)
-	if d, err := m.RoundTrip(t.Context()); err != nil || d <= 0 || m.Sessions() != 0 {
-		t.Errorf("%s, %d sessions, %v", d, m.Sessions(), err)
+	if d, err := m.RoundTrip(t.Context()); err != nil || d <= 0 || m.Sessions() != 0 || m.Lag() != 0 {
+		t.Errorf("%s, %s, %d sessions, %v", d, m.Lag(), m.Sessions(), err)
 	}
 }
 

@@ -7,10 +7,15 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/flipdeploy/flipdeploy/remote/site"
 )
 
 // A wire loses the answers of scripts that contain "lost".
-type wire struct{ sent []string }
+type wire struct {
+	site.Machine
+	sent []string
+}
 
 type lostAnswer struct{ error }
 

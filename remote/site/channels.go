@@ -16,12 +16,6 @@ const (
 	joining = 300e6   // bytes a second that parts are put together at
 )
 
-// A reach knows how far a machine is.
-type reach interface {
-	RoundTrip(ctx context.Context) (time.Duration, error)
-	Sessions() int // that can carry bytes side by side
-}
-
 // A lane is what bounds channels to one host.
 type lane struct {
 	trip     time.Duration
@@ -45,12 +39,11 @@ func (l lane) channels(n int64) int {
 
 // channels are those that the load should go by. It is on the disk twice then.
 func (x *shipment) channels(ctx context.Context, l load) int {
-	m, can := x.m.(reach)
-	if !can || x.o.Whole || x.o.Hosts > few || l.size < 2*window || x.found.bytes < x.unpacked+x.Size+2*l.size {
+	if x.o.Whole || x.o.Hosts > few || l.size < 2*window || x.found.bytes < x.unpacked+x.Size+2*l.size {
 		return 1
 	}
 	trip, busy := x.tripTo(ctx, x.still())
-	return lane{trip, x.most(), m.Sessions(), busy}.channels(l.size)
+	return lane{trip, x.most(), x.m.Sessions(), busy}.channels(l.size)
 }
 
 // most is what one host can have at best, in bytes a second.
@@ -84,25 +77,21 @@ func (c *Cargo) trip(ctx context.Context, m Machine) time.Duration {
 }
 
 // measured is the best of two where the first one is long: a processor may have been busy.
-// A host that does not answer is taken for far, one that cannot be asked for near.
+// A host that does not answer is taken for far.
 func (c *Cargo) measured(ctx context.Context, m Machine) time.Duration {
-	far, can := m.(reach)
-	switch {
-	case c.o.RoundTrip > 0:
+	if c.o.RoundTrip > 0 {
 		return c.o.RoundTrip
-	case !can:
-		return 1
 	}
 	ctx, cancel := context.WithTimeout(ctx, listens)
 	defer cancel()
-	first, err := far.RoundTrip(ctx)
+	first, err := m.RoundTrip(ctx)
 	if err != nil {
 		return farAway
 	}
 	if first < farAway {
 		return first
 	}
-	second, err := far.RoundTrip(ctx)
+	second, err := m.RoundTrip(ctx)
 	if err != nil {
 		return first
 	}

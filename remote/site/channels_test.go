@@ -40,6 +40,7 @@ func TestAsManyChannelsAsAreFaster(t *testing.T) {
 // A single is a host that allows one session: whoever stages has it.
 type single struct{ Machine }
 
+func (single) Lag() time.Duration                               { return 0 }
 func (single) RoundTrip(context.Context) (time.Duration, error) { return time.Second, nil }
 func (single) Sessions() int                                    { return 8 }
 
@@ -116,7 +117,8 @@ type distance struct {
 	asked int
 }
 
-func (d *distance) Sessions() int { return 8 }
+func (d *distance) Sessions() int      { return 8 }
+func (d *distance) Lag() time.Duration { return 0 }
 
 func (d *distance) RoundTrip(context.Context) (time.Duration, error) {
 	if d.asked++; d.asked > len(d.trips) {

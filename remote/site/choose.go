@@ -2,11 +2,10 @@ package site
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -132,21 +131,23 @@ func busyness() float64 {
 	return max(1, float64(time.Since(began))/float64(usual))
 }
 
-// measure has the host time the way of half a megabyte. A host that cannot tell is
-// taken for one nearby; the others wait no longer than listens for one that hangs.
+// measure has the host time the way of half a megabyte, less what the programs that do so
+// take themselves. A host that cannot tell is taken for one nearby; the others wait no
+// longer than listens for one that hangs.
 func measure(ctx context.Context, m Machine, limit *Limit) float64 {
-	const script = `head -c 1 >/dev/null; a=$(date +%s%N); head -c ` + sampleText + ` >/dev/null; b=$(date +%s%N); echo $((b - a))`
+	const script = `head -c 1 >/dev/null; a=$(date +%s%N); head -c ` + sampleText + ` >/dev/null; b=$(date +%s%N); head -c 1 </dev/null; c=$(date +%s%N); echo $((b - a)) $((c - b))`
 	ctx, cancel := context.WithTimeout(ctx, listens)
 	defer cancel()
 	out, err := m.Stream(ctx, script, limit.reader(ctx, io.LimitReader(zeros{}, sample+1)))
-	nanos, perr := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	var nanos, programs int64
+	_, perr := fmt.Sscan(string(out), &nanos, &programs)
 	switch {
 	case ctx.Err() != nil:
 		return sample / listens.Seconds()
-	case err != nil || perr != nil || nanos < 1e3:
+	case err != nil || perr != nil || nanos-programs < 1e3:
 		return shared
 	}
-	return sample / time.Duration(nanos).Seconds()
+	return sample / time.Duration(nanos-programs).Seconds()
 }
 
 const sampleText = "524288"

@@ -61,7 +61,8 @@ func (s stub) Stream(ctx context.Context, _ string, payload io.Reader) ([]byte, 
 	return []byte(s.answer), err
 }
 
-func (stub) Run(context.Context, string) ([]byte, error) { return nil, nil }
+func (stub) Run(context.Context, string) ([]byte, error)      { return nil, nil }
+func (stub) RoundTrip(context.Context) (time.Duration, error) { return time.Millisecond, nil }
 
 func TestNoDeltaIsMadeOfWhatWouldFillTheMemory(t *testing.T) {
 	for size, asks := range map[int64]string{delta.MaxSize: "none", delta.MaxSize + 1: ""} {
@@ -79,13 +80,14 @@ func TestTheLinkIsMeasuredOnceForAll(t *testing.T) {
 		speed        float64
 		sent         int64
 	}{
-		{"half a megabyte in 10 ms", "10000000\n", 0, 52.4288e6, sample + 1},
+		{"half a megabyte in 10 ms, and 2 ms of programs", "12000000 2000000\n", 0, 52.4288e6, sample + 1},
+		{"no longer than the programs", "2000000 2100000\n", 0, shared, sample + 1},
 		{"a host that cannot tell", "%N\n", 0, shared, sample + 1},
 		{"a host that lies", "NaN\n", 0, shared, sample + 1},
-		{"a host whose clock went back", "-10000000\n", 0, shared, sample + 1},
+		{"a host whose clock went back", "-10000000 2000000\n", 0, shared, sample + 1},
 		{"a host that hangs", "", 0, sample / 10., 0},
-		{"a limit far below the sample", "10000000\n", 1000, 1000, 0},
-		{"a limit above it", "10000000\n", 20e6, 20e6, sample + 1},
+		{"a limit far below the sample", "10000000 0\n", 1000, 1000, 0},
+		{"a limit above it", "10000000 0\n", 20e6, 20e6, sample + 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			o, sent, began := CargoOptions{Hosts: 2}, int64(0), time.Now()

@@ -11,28 +11,39 @@ import (
 // each packet more; and it writes no more than a pipe holds at once. What is sent as far ahead
 // as it allows, 2 MiB, costs it four times the work where the network is faster than that.
 const (
-	batch = 64 << 10 // what a pipe holds; two of them may be under way
-	looks = 32       // at most, at how far a host is
-	late  = time.Second
+	batch   = 64 << 10 // what a pipe holds; two of them may be under way
+	largest = 1 << 20  // batch: two are all that sshd takes ahead
+	trials  = 4        // batches that tell how fast their size is
+	grows   = 1.6      // times faster that twice the size is where what bounds it is the way, not the work
+	looks   = 32       // at most, at how far a host is
+	late    = time.Second
 
 	// near: nothing is lost by waiting for answers that come as soon.
 	near = time.Duration(2 * batch / sealRate * float64(time.Second))
 )
 
-// A pacer gives a batch when the one before the last has been read.
+// A pacer gives a batch when the one before the last has been read. A host may be farther
+// than it looks, behind a forwarder that is near: where larger batches are as much faster,
+// they grow.
 type pacer struct {
 	r      io.Reader
 	ask    func() error // returns once all that was sent before it has been read; nil: nobody is asked
-	given  int          // of a batch
+	size   int          // of a batch
+	given  int          // of it
 	answer chan error   // to the question behind the last batch
+
+	fits  bool // size is what it stays
+	turns int  // of this size
+	began time.Time
+	rate  float64 // bytes a second of half the size
 }
 
 func (p *pacer) Read(b []byte) (int, error) {
-	if p.given == batch {
+	if p.given == p.size {
 		p.turn()
 	}
 	if p.ask != nil {
-		b = b[:min(len(b), batch-p.given)]
+		b = b[:min(len(b), p.size-p.given)]
 	}
 	n, err := p.r.Read(b)
 	p.given += n
@@ -43,12 +54,34 @@ func (p *pacer) Read(b []byte) (int, error) {
 func (p *pacer) turn() {
 	p.given = 0
 	p.end()
+	p.fit()
 	if p.ask == nil {
 		return
 	}
 	answer := make(chan error, 1)
 	p.answer = answer
 	go func() { answer <- p.ask() }()
+}
+
+// fit tries twice the size, once a batch of this one has been read and trials more.
+func (p *pacer) fit() {
+	if p.fits {
+		return
+	}
+	switch p.turns++; p.turns {
+	case 2:
+		p.began = time.Now()
+	case 2 + trials:
+		rate := float64(trials*p.size) / time.Since(p.began).Seconds()
+		switch {
+		case rate < grows*p.rate:
+			p.size, p.fits = p.size/2, true
+		case p.size == largest:
+			p.ask = nil
+		default:
+			p.size, p.turns, p.rate = 2*p.size, 0, rate
+		}
+	}
 }
 
 // end returns once no question is under way. Who did not answer is asked no more.
@@ -64,15 +97,14 @@ func (p *pacer) end() {
 
 // paced is r at the pace of a host that is near, and r for others. It is to be ended.
 func (x *shipment) paced(ctx context.Context, r io.Reader) (paced io.Reader, end func()) {
-	m, can := x.m.(reach)
-	if !can || !x.near() {
+	if !x.near() {
 		return r, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pacer{r: r, ask: func() error {
+	p := &pacer{r: r, size: batch, ask: func() error {
 		ctx, cancel := context.WithTimeout(ctx, late)
 		defer cancel()
-		_, err := m.RoundTrip(ctx)
+		_, err := x.m.RoundTrip(ctx)
 		return err
 	}}
 	return p, func() { cancel(); p.end() }
@@ -80,22 +112,25 @@ func (x *shipment) paced(ctx context.Context, r io.Reader) (paced io.Reader, end
 
 // look looks how far the host is, until the function is called, which tells whether it is near.
 func (x *shipment) look(ctx context.Context) (found func() bool) {
-	m, can := x.m.(reach)
-	if !can || x.Size < small {
+	if x.Size < small {
 		return func() bool { return false }
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	answer := make(chan bool, 1)
-	go func() { answer <- isNear(ctx, m) }()
+	go func() { answer <- isNear(ctx, x.m) }()
 	return sync.OnceValue(func() bool { cancel(); return <-answer })
 }
 
 // isNear needs one look at a host that has nothing else to do. Where many begin at once it
-// leaves them time.
-func isNear(ctx context.Context, m reach) bool {
+// leaves them time; what the kernel saw of the way is true of busy hosts, too.
+func isNear(ctx context.Context, m Machine) bool {
+	soon := near
+	if lag := m.Lag(); lag > 0 && lag < near {
+		soon = farAway
+	}
 	for range looks {
 		took, err := m.RoundTrip(ctx)
-		if err != nil || took < near {
+		if err != nil || took < soon {
 			return err == nil
 		}
 		select {
@@ -108,21 +143,14 @@ func isNear(ctx context.Context, m reach) bool {
 }
 
 // still is the host for who measures how far it is: a question waits for the one before.
-func (x *shipment) still() Machine {
-	m, can := x.m.(reach)
-	if !can {
-		return x.m
-	}
-	return still{x.m, m, x.near}
-}
+func (x *shipment) still() Machine { return still{x.m, x.near} }
 
 type still struct {
 	Machine
-	reach
 	looked func() bool
 }
 
 func (s still) RoundTrip(ctx context.Context) (time.Duration, error) {
 	s.looked()
-	return s.reach.RoundTrip(ctx)
+	return s.Machine.RoundTrip(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +14,8 @@ import (
 // A distant host answers when that time has passed.
 type distant struct {
 	Machine
-	trip time.Duration
-	err  error
+	trip, lag time.Duration
+	err       error
 }
 
 func (d distant) RoundTrip(ctx context.Context) (time.Duration, error) {
@@ -28,37 +29,101 @@ func (d distant) RoundTrip(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-func (distant) Sessions() int { return 0 }
+func (d distant) Lag() time.Duration { return d.lag }
+func (distant) Sessions() int        { return 0 }
 
-// TestOnlyAHostThatIsNearIsWaitedFor: one that is far, or does not answer in time, gets all
-// that its sshd takes, at once.
+// TestOnlyAHostThatIsNearIsWaitedFor: one that is far, or cannot be asked, gets all that its
+// sshd takes, at once.
 func TestOnlyAHostThatIsNearIsWaitedFor(t *testing.T) {
-	const size = 20*batch + 1
 	for _, c := range []struct {
 		name  string
-		m     distant
-		until distant // from when it sends on
-		want  time.Duration
+		host  distant
+		paced bool
 	}{
-		{"near", distant{trip: near / 2}, distant{trip: near / 2}, 19 * (near / 2)},
-		{"far", distant{trip: 2 * near}, distant{trip: 2 * near}, 0},
-		{"cannot be asked", distant{err: errors.New("lost")}, distant{}, 0},
-		{"hangs meanwhile", distant{trip: near / 2}, distant{trip: time.Hour}, late},
+		{"near", distant{trip: near / 2}, true},
+		{"far", distant{trip: 2 * near}, false},
+		{"near by what the kernel saw, and busy", distant{trip: 20 * time.Millisecond, lag: near / 2}, true},
+		{"far by what the kernel saw", distant{trip: 20 * time.Millisecond, lag: 15 * time.Millisecond}, false},
+		{"behind a forwarder that is near", distant{trip: 100 * time.Millisecond, lag: near / 2}, false},
+		{"cannot be asked", distant{err: errors.New("lost")}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			x := &shipment{Site: &Site{m: c.m}, Cargo: NewCargo(&Artifact{Size: size}, CargoOptions{})}
+			x := &shipment{Site: &Site{m: c.host}, Cargo: NewCargo(&Artifact{Size: small}, CargoOptions{})}
 			x.near = x.look(t.Context())
-			time.Sleep(20 * near)
-			x.near()
-			x.m = c.until
+			time.Sleep(time.Second)
+			r, end := x.paced(t.Context(), bytes.NewReader(nil))
+			defer end()
+			if _, paced := r.(*pacer); paced != c.paced {
+				t.Errorf("%s: paced %t", c.name, paced)
+			}
+		})
+	}
+}
+
+// A taker takes what is sent at its rate, and answers after what it has taken.
+type taker struct {
+	distant
+	rate  float64 // bytes a second, 0: at once
+	mu    sync.Mutex
+	came  int
+	until time.Time
+	asked int
+}
+
+func (h *taker) Write(b []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.came += len(b)
+	return len(b), nil
+}
+
+func (h *taker) RoundTrip(ctx context.Context) (time.Duration, error) {
+	h.mu.Lock()
+	h.asked++
+	if h.until.Before(time.Now()) {
+		h.until = time.Now()
+	}
+	if h.rate > 0 {
+		h.until = h.until.Add(time.Duration(float64(h.came) / h.rate * float64(time.Second)))
+	}
+	h.came = 0
+	wait := time.Until(h.until)
+	h.mu.Unlock()
+	time.Sleep(wait)
+	return h.distant.RoundTrip(ctx)
+}
+
+// TestAPaceIsThatOfTheHost: a host that is busy is sent two batches ahead; where the way is
+// longer than it looked, they grow to all that an sshd takes.
+func TestAPaceIsThatOfTheHost(t *testing.T) {
+	const size = 500*batch + 1
+	for _, c := range []struct {
+		name      string
+		host      *taker
+		least     int // questions
+		most      int
+		noLonger  time.Duration
+		noShorter time.Duration
+	}{
+		{"busy", &taker{rate: 10e6}, 400, 500, 4 * time.Second, 3 * time.Second},
+		{"behind a forwarder", &taker{distant: distant{trip: 30 * time.Millisecond}}, 25, 35, time.Second, 0},
+		{"hangs meanwhile", &taker{distant: distant{trip: time.Hour}}, 1, 1, late, late},
+		{"cannot be asked", &taker{distant: distant{err: errors.New("lost")}}, 1, 2, 0, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h := c.host
+			x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: size}, CargoOptions{}), near: func() bool { return true }}
 			data := bytes.Repeat([]byte("x"), size)
 			r, end := x.paced(t.Context(), bytes.NewReader(data))
 			began := time.Now()
-			got, err := io.ReadAll(r)
+			got, err := io.ReadAll(io.TeeReader(r, h))
 			took := time.Since(began)
 			end()
-			if err != nil || !bytes.Equal(got, data) || took != c.want {
-				t.Errorf("%s: %d bytes in %s, want %s: %v", c.name, len(got), took, c.want, err)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%s: %d bytes: %v", c.name, len(got), err)
+			}
+			if h.asked < c.least || h.asked > c.most || took > c.noLonger || took < c.noShorter {
+				t.Errorf("%s: asked %d times, %s", c.name, h.asked, took)
 			}
 		})
 	}

@@ -318,9 +318,13 @@ func TestWgetWillDo(t *testing.T) {
 
 // Hosts is how many have the artifact under way at once, on machines that do nothing.
 type hosts struct {
+	site.Machine
 	now, most, all atomic.Int64
 	script         atomic.Value
 }
+
+func (h *hosts) RoundTrip(context.Context) (time.Duration, error) { return 0, errors.New("no answer") }
+func (h *hosts) Lag() time.Duration                               { return 0 }
 
 func (h *hosts) Fetch(context.Context, string, io.Writer) error {
 	return errors.New("nothing is fetched here")

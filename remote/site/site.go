@@ -19,11 +19,15 @@ import (
 	"github.com/flipdeploy/flipdeploy/remote"
 )
 
-// A Machine runs scripts on the host.
+// A Machine runs scripts on the host, and knows how far that is.
 type Machine interface {
 	Run(ctx context.Context, script string) (stdout []byte, err error)
 	Stream(ctx context.Context, script string, payload io.Reader) (stdout []byte, err error)
 	Fetch(ctx context.Context, script string, to io.Writer) error
+
+	RoundTrip(ctx context.Context) (time.Duration, error)
+	Lag() time.Duration // the way's share of that, 0 where nobody knows it
+	Sessions() int      // more that can carry bytes side by side
 }
 
 // Ways to install a release.
