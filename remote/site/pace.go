@@ -124,14 +124,14 @@ func (x *shipment) look(ctx context.Context) (found func() bool) {
 // isNear needs one look at a host that has nothing else to do. Where many begin at once it
 // leaves them time; what the kernel saw of the way is true of busy hosts, too.
 func isNear(ctx context.Context, m Machine) bool {
-	soon := near
-	if lag := m.Lag(); lag > 0 && lag < near {
-		soon = farAway
-	}
 	for range looks {
 		took, err := m.RoundTrip(ctx)
-		if err != nil || took < soon {
-			return err == nil
+		if err != nil {
+			return false
+		}
+		lag := m.Lag()
+		if took < near || took < farAway && lag > 0 && lag < near {
+			return true
 		}
 		select {
 		case <-time.After(took):
