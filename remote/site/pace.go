@@ -20,6 +20,8 @@ const (
 
 	// near: nothing is lost by waiting for answers that come as soon.
 	near = time.Duration(2 * batch / sealRate * float64(time.Second))
+	// soon: one that is near by what the kernel saw answers so at times, however busy it is.
+	soon = 5 * time.Millisecond
 )
 
 // A pacer gives a batch when the one before the last has been read. A host may be farther
@@ -130,7 +132,7 @@ func isNear(ctx context.Context, m Machine) bool {
 			return false
 		}
 		lag := m.Lag()
-		if took < near || took < farAway && lag > 0 && lag < near {
+		if took < near || took < soon && lag > 0 && lag < near {
 			return true
 		}
 		select {

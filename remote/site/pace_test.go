@@ -42,9 +42,9 @@ func TestOnlyAHostThatIsNearIsWaitedFor(t *testing.T) {
 	}{
 		{"near", distant{trip: near / 2}, true},
 		{"far", distant{trip: 2 * near}, false},
-		{"near by what the kernel saw, and busy", distant{trip: 20 * time.Millisecond, lag: near / 2}, true},
-		{"far by what the kernel saw", distant{trip: 20 * time.Millisecond, lag: 15 * time.Millisecond}, false},
-		{"behind a forwarder that is near", distant{trip: 100 * time.Millisecond, lag: near / 2}, false},
+		{"near by what the kernel saw, and busy", distant{trip: soon - 1, lag: near / 2}, true},
+		{"far by what the kernel saw", distant{trip: soon - 1, lag: near}, false},
+		{"behind a forwarder that is near", distant{trip: soon, lag: near / 2}, false},
 		{"cannot be asked", distant{err: errors.New("lost")}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestAPaceIsThatOfTheHost(t *testing.T) {
 		noShorter time.Duration
 	}{
 		{"busy", &taker{rate: 10e6}, 400, 500, 4 * time.Second, 3 * time.Second},
-		{"behind a forwarder", &taker{distant: distant{trip: 30 * time.Millisecond}}, 25, 35, time.Second, 0},
+		{"behind a forwarder", &taker{distant: distant{trip: soon - 1}}, 25, 35, 200 * time.Millisecond, 0},
 		{"hangs meanwhile", &taker{distant: distant{trip: time.Hour}}, 1, 1, late, late},
 		{"cannot be asked", &taker{distant: distant{err: errors.New("lost")}}, 1, 2, 0, 0},
 	} {
