@@ -99,7 +99,7 @@ func (p *pacer) end() {
 
 // paced is r at the pace of a host that is near, and r for others. It is to be ended.
 func (x *shipment) paced(ctx context.Context, r io.Reader) (paced io.Reader, end func()) {
-	if !x.near() {
+	if !x.seen().near {
 		return r, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -112,47 +112,65 @@ func (x *shipment) paced(ctx context.Context, r io.Reader) (paced io.Reader, end
 	return p, func() { cancel(); p.end() }
 }
 
-// look looks how far the host is, until the function is called, which tells whether it is near.
-func (x *shipment) look(ctx context.Context) (found func() bool) {
-	if x.Size < small {
-		return func() bool { return false }
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	answer := make(chan bool, 1)
-	go func() { answer <- isNear(ctx, x.m) }()
-	return sync.OnceValue(func() bool { cancel(); return <-answer })
+// A sight is how far a host was seen to be.
+type sight struct {
+	near bool
+	trip time.Duration // the shortest seen, 0 where it gave no answer
 }
 
-// isNear needs one look at a host that has nothing else to do. Where many begin at once it
-// leaves them time; what the kernel saw of the way is true of busy hosts, too.
-func isNear(ctx context.Context, m Machine) bool {
-	for range looks {
+// look looks how far the host is, until seen is called, which tells. It is to be ended.
+func (x *shipment) look(ctx context.Context) (seen func() sight, end func()) {
+	if x.Size < small {
+		return func() sight { return sight{} }, func() {}
+	}
+	ctx, cancel := context.WithTimeout(ctx, listens)
+	stop, answer := make(chan struct{}), make(chan sight, 1)
+	go func() { answer <- lookAt(ctx, x.m, stop) }()
+	seen = sync.OnceValue(func() sight { close(stop); return <-answer })
+	return seen, func() { cancel(); seen() }
+}
+
+// lookAt looks once at a host that is near and has nothing else to do, twice at one that is
+// far. Where many begin at once it leaves them time; what the kernel saw of the way is true
+// of busy hosts, too.
+func lookAt(ctx context.Context, m Machine, stop <-chan struct{}) (s sight) {
+	for n := range looks {
 		took, err := m.RoundTrip(ctx)
 		if err != nil {
-			return false
+			return s
+		}
+		if s.trip == 0 || took < s.trip {
+			s.trip = took
 		}
 		lag := m.Lag()
-		if took < near || took < soon && lag > 0 && lag < near {
-			return true
+		if s.near = took < near || took < soon && lag > 0 && lag < near; s.near {
+			return s
+		}
+		if n == 0 && took >= farAway { // a processor may have been busy
+			continue
 		}
 		select {
 		case <-time.After(took):
+		case <-stop:
+			return s
 		case <-ctx.Done():
-			return false
+			return s
 		}
 	}
-	return false
+	return s
 }
 
-// still is the host for who measures how far it is: a question waits for the one before.
-func (x *shipment) still() Machine { return still{x.m, x.near} }
+// still is the host for who measures how far it is, which was seen.
+func (x *shipment) still() Machine { return still{x.m, x.seen} }
 
 type still struct {
 	Machine
-	looked func() bool
+	seen func() sight
 }
 
 func (s still) RoundTrip(ctx context.Context) (time.Duration, error) {
-	s.looked()
+	if seen := s.seen(); seen.trip > 0 {
+		return seen.trip, nil
+	}
 	return s.Machine.RoundTrip(ctx)
 }

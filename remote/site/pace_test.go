@@ -49,7 +49,9 @@ func TestOnlyAHostThatIsNearIsWaitedFor(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			x := &shipment{Site: &Site{m: c.host}, Cargo: NewCargo(&Artifact{Size: small}, CargoOptions{})}
-			x.near = x.look(t.Context())
+			var over func()
+			x.seen, over = x.look(t.Context())
+			defer over()
 			time.Sleep(time.Second)
 			r, end := x.paced(t.Context(), bytes.NewReader(nil))
 			defer end()
@@ -112,7 +114,7 @@ func TestAPaceIsThatOfTheHost(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := c.host
-			x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: size}, CargoOptions{}), near: func() bool { return true }}
+			x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: size}, CargoOptions{}), seen: func() sight { return sight{near: true} }}
 			data := bytes.Repeat([]byte("x"), size)
 			r, end := x.paced(t.Context(), bytes.NewReader(data))
 			began := time.Now()
@@ -124,6 +126,29 @@ func TestAPaceIsThatOfTheHost(t *testing.T) {
 			}
 			if h.asked < c.least || h.asked > c.most || took > c.noLonger || took < c.noShorter {
 				t.Errorf("%s: asked %d times, %s", c.name, h.asked, took)
+			}
+		})
+	}
+}
+
+// TestWhatWasSeenMeanwhileIsNotAskedForAgain: the look goes on beside other questions.
+func TestWhatWasSeenMeanwhileIsNotAskedForAgain(t *testing.T) {
+	for _, trip := range []time.Duration{near / 2, 2 * near, farAway, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			h := &taker{distant: distant{trip: trip}}
+			x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: small}, CargoOptions{})}
+			var over func()
+			x.seen, over = x.look(t.Context())
+			defer over()
+			time.Sleep(2 * farAway)
+			x.seen()
+			asked, began := h.asked, time.Now()
+			want, more := trip, 0
+			if trip == time.Hour { // it hangs
+				want, more = farAway, 1
+			}
+			if got, _ := x.tripTo(t.Context(), x.still()); got != want || h.asked != asked+more || time.Since(began) > listens {
+				t.Errorf("%s: %s, asked %d times more, in %s", trip, got, h.asked-asked, time.Since(began))
 			}
 		})
 	}

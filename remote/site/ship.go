@@ -38,8 +38,9 @@ func (s *Site) Ship(ctx context.Context, id string, c *Cargo, tell Tell) (Shippe
 	}
 	x := &shipment{Site: s, Cargo: c, tell: tell, vars: vars{"id": id, "hash": c.SHA256, "blobhash": c.sum,
 		"size": strconv.FormatInt(c.Size, 10), "kind": string(c.wire())}}
-	x.near = x.look(ctx)
-	defer x.near()
+	var end func()
+	x.seen, end = x.look(ctx)
+	defer end()
 	if err := x.ask(ctx); err != nil || x.found.have {
 		return Shipped{}, err
 	}
@@ -57,7 +58,7 @@ type shipment struct {
 	vars  vars
 	tell  Tell
 	found found
-	near  func() bool // as look has it
+	seen  func() sight // as look has it
 	note  string
 	sent  int64
 
