@@ -40,6 +40,7 @@ func TestAsManyChannelsAsAreFaster(t *testing.T) {
 // A single is a host that allows one session: whoever stages has it.
 type single struct{ Machine }
 
+func (single) Hold(context.Context) (func(), error)             { return func() {}, nil }
 func (single) Lag() time.Duration                               { return 0 }
 func (single) RoundTrip(context.Context) (time.Duration, error) { return time.Second, nil }
 func (single) Sessions() int                                    { return 8 }

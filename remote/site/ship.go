@@ -38,6 +38,11 @@ func (s *Site) Ship(ctx context.Context, id string, c *Cargo, tell Tell) (Shippe
 	}
 	x := &shipment{Site: s, Cargo: c, tell: tell, vars: vars{"id": id, "hash": c.SHA256, "blobhash": c.sum,
 		"size": strconv.FormatInt(c.Size, 10), "kind": string(c.wire())}}
+	release, err := x.m.Hold(ctx)
+	if err != nil {
+		return Shipped{}, err
+	}
+	defer release()
 	var end func()
 	x.seen, end = x.look(ctx)
 	defer end()

@@ -24,6 +24,7 @@ type Machine interface {
 	Run(ctx context.Context, script string) (stdout []byte, err error)
 	Stream(ctx context.Context, script string, payload io.Reader) (stdout []byte, err error)
 	Fetch(ctx context.Context, script string, to io.Writer) error
+	Hold(ctx context.Context) (release func(), err error) // the connection, for several of these
 
 	RoundTrip(ctx context.Context) (time.Duration, error)
 	Lag() time.Duration // the way's share of that, 0 where nobody knows it
