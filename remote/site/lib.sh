@@ -51,10 +51,9 @@ others() { die FD-APP-PATH "$1 belongs to somebody else than $(id -un)"; }
 enter() {
   cd -P -- "$path" 2>/dev/null || die FD-APP-PATH "$path does not exist"
   [ -w . ] && [ -x . ] || die FD-APP-PATH "$path cannot be written by $(id -un)"
-  for d in .flipdeploy releases; do
-    [ -L "$d" ] && die FD-PLANTED "$path/$d is a symbolic link"
-    [ -d "$d" ] || mkdir "$d" 2>/dev/null || [ -d "$d" ] || die FD-APP-PATH "$path/$d cannot be made"
-  done
+  for d in .flipdeploy releases; do [ -L "$d" ] && die FD-PLANTED "$path/$d is a symbolic link"; done
+  [ -d .flipdeploy ] && [ -d releases ] || mkdir .flipdeploy releases 2>/dev/null
+  for d in .flipdeploy releases; do [ -d "$d" ] || die FD-APP-PATH "$path/$d cannot be made"; done
   foreign others
   loose die FD-DIR-WRITABLE
 }

@@ -12,7 +12,7 @@ failed() {
 }
 # Sessions that bring parts know the directory by its name, which nothing has had before.
 t=releases/.stage-$epoch-$temp r=$t/release
-err=$(umask 077; mkdir "$t" 2>&1) || failed "$err" FD-APP-PATH
+err=$(umask 077; mkdir "$t" "$r" 2>&1) || failed "$err" FD-APP-PATH
 trap 'discard "$t"' EXIT
 trap 'exit 64' HUP INT TERM PIPE
 err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$t/probe") && chmod 0700 "$t/probe" || failed "$err" FD-STAGE-WRITE
@@ -80,10 +80,11 @@ unzst() {
   err=$({ { zstd -dcq "$blob" && rm -f "$t/half"; } | tar -xpof - -C "$r"; } 2>&1) && [ ! -e "$t/half" ] ||
     failed "unpack: $(printf %s "${err:-zstd was ended}" | tr '\n' ' ' | head -c 300)" FD-PULL
 }
-case $kind in
-  file) blob=$r/$entry; mkdir -p "${blob%/*}" ;;
-  *) blob=$t/archive; mkdir "$r" ;;
-esac || die FD-STAGE-WRITE "$r cannot be made"
+case $kind,$entry in
+  file,*/*) blob=$r/$entry; mkdir -p "${blob%/*}" || die FD-STAGE-WRITE "$r cannot be made" ;;
+  file,*) blob=$r/$entry ;;
+  *) blob=$t/archive ;;
+esac
 case $parts in
   '') receive ;;
   *) gathered; cat "$t"/part.? | receive || exit; rm -f -- "$t"/part.? ;;
