@@ -97,6 +97,27 @@ func TestAPartThatComesLateWritesNothing(t *testing.T) {
 	}
 }
 
+// TestAStageThatCannotBeginLeavesNothing: room for one directory, and for no other in it.
+func TestAStageThatCannotBeginLeavesNothing(t *testing.T) {
+	dir, tools := t.TempDir(), t.TempDir()
+	const mkdir = "#!/bin/sh\n/bin/mkdir \"$1\"; echo \"mkdir: $2: No space left on device\nmkdir: more\" >&2; exit 1\n"
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "releases"), 0o755), os.Mkdir(filepath.Join(dir, ".flipdeploy"), 0o755),
+		os.WriteFile(filepath.Join(tools, "mkdir"), []byte(mkdir), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
+	script := New(Config{Path: dir, Entry: "shop", Epoch: 1}, nil).script(stageScript, vars{"temp": "once", "id": "v1-abc", "kind": "file", "how": plain})
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", script)
+	out, err := cmd.CombinedOutput()
+	if want := "!FD-NO-SPACE mkdir: releases/.stage-1-once/release: No space left on device\n"; string(out) != want || cmd.ProcessState.ExitCode() != 64 {
+		t.Errorf("%v: %q, want %q", err, out, want)
+	}
+	left, err := os.ReadDir(filepath.Join(dir, "releases"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
 // sparse is an artifact of nothing.
 func sparse(t *testing.T, size int64) *Artifact {
 	p := filepath.Join(t.TempDir(), "shop")

@@ -132,8 +132,8 @@ func busyness() float64 {
 }
 
 // measure has the host time the way of half a megabyte, less what the programs that do so
-// take themselves. A host that cannot tell is taken for one nearby; the others wait no
-// longer than listens for one that hangs.
+// take themselves, up to half of it. A host that cannot tell is taken for one nearby; the
+// others wait no longer than listens for one that hangs.
 func measure(ctx context.Context, m Machine, limit *Limit) float64 {
 	const script = `head -c 1 >/dev/null; a=$(date +%s%N); head -c ` + sampleText + ` >/dev/null; b=$(date +%s%N); head -c 1 </dev/null; c=$(date +%s%N); echo $((b - a)) $((c - b))`
 	ctx, cancel := context.WithTimeout(ctx, listens)
@@ -144,10 +144,10 @@ func measure(ctx context.Context, m Machine, limit *Limit) float64 {
 	switch {
 	case ctx.Err() != nil:
 		return sample / listens.Seconds()
-	case err != nil || perr != nil || nanos-programs < 1e3:
+	case err != nil || perr != nil || nanos < 1e3:
 		return shared
 	}
-	return sample / time.Duration(nanos-programs).Seconds()
+	return sample / time.Duration(nanos-max(0, min(programs, nanos/2))).Seconds()
 }
 
 const sampleText = "524288"

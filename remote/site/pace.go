@@ -118,21 +118,26 @@ type sight struct {
 	trip time.Duration // the shortest seen, 0 where it gave no answer
 }
 
-// look looks how far the host is, until seen is called, which tells. It is to be ended.
+// look looks how far the host is, until seen is called, which tells, and waits no longer than
+// listens for one that hangs. It is to be ended.
 func (x *shipment) look(ctx context.Context) (seen func() sight, end func()) {
 	if x.Size < small {
 		return func() sight { return sight{} }, func() {}
 	}
-	ctx, cancel := context.WithTimeout(ctx, listens)
+	ctx, cancel := context.WithCancel(ctx)
 	stop, answer := make(chan struct{}), make(chan sight, 1)
 	go func() { answer <- lookAt(ctx, x.m, stop) }()
-	seen = sync.OnceValue(func() sight { close(stop); return <-answer })
+	seen = sync.OnceValue(func() sight {
+		defer time.AfterFunc(listens, cancel).Stop()
+		close(stop)
+		return <-answer
+	})
 	return seen, func() { cancel(); seen() }
 }
 
-// lookAt looks once at a host that is near and has nothing else to do, twice at one that is
-// far. Where many begin at once it leaves them time; what the kernel saw of the way is true
-// of busy hosts, too.
+// lookAt looks once at a host that is near and has nothing else to do, twice at one that seems
+// to be far, and perhaps is busy. Where many begin at once it leaves them time; what the
+// kernel saw of the way is true of busy hosts, too.
 func lookAt(ctx context.Context, m Machine, stop <-chan struct{}) (s sight) {
 	for n := range looks {
 		took, err := m.RoundTrip(ctx)
@@ -146,11 +151,12 @@ func lookAt(ctx context.Context, m Machine, stop <-chan struct{}) (s sight) {
 		if s.near = took < near || took < soon && lag > 0 && lag < near; s.near {
 			return s
 		}
-		if n == 0 && took >= farAway { // a processor may have been busy
-			continue
+		pause := took
+		if n == 0 && took >= farAway && lag < farAway {
+			pause = 0
 		}
 		select {
-		case <-time.After(took):
+		case <-time.After(pause):
 		case <-stop:
 			return s
 		case <-ctx.Done():

@@ -12,7 +12,7 @@ failed() {
 }
 # Sessions that bring parts know the directory by its name, which nothing has had before.
 t=releases/.stage-$epoch-$temp r=$t/release
-err=$(umask 077; mkdir "$t" "$r" 2>&1) || failed "$err" FD-APP-PATH
+err=$(umask 077; mkdir "$t" "$r" 2>&1) || { rmdir -- "$t" 2>/dev/null; failed "${err%%"$nl"*}" FD-APP-PATH; }
 trap 'discard "$t"' EXIT
 trap 'exit 64' HUP INT TERM PIPE
 err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$t/probe") && chmod 0700 "$t/probe" || failed "$err" FD-STAGE-WRITE
