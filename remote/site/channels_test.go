@@ -135,12 +135,13 @@ func sparse(t *testing.T, size int64) *Artifact {
 // A distance is that of a host, as long as it answers.
 type distance struct {
 	Machine
+	lag   time.Duration
 	trips []time.Duration // one answer after the other
 	asked int
 }
 
 func (d *distance) Sessions() int      { return 8 }
-func (d *distance) Lag() time.Duration { return 0 }
+func (d *distance) Lag() time.Duration { return d.lag }
 
 func (d *distance) RoundTrip(context.Context) (time.Duration, error) {
 	if d.asked++; d.asked > len(d.trips) {

@@ -11,41 +11,32 @@ import (
 // each packet more; and it writes no more than a pipe holds at once. What is sent as far ahead
 // as it allows, 2 MiB, costs it four times the work where the network is faster than that.
 const (
-	batch   = 64 << 10 // what a pipe holds; two of them may be under way
-	largest = 1 << 20  // batch: two are all that sshd takes ahead
-	trials  = 4        // batches that tell how fast their size is
-	grows   = 1.6      // times faster that twice the size is where what bounds it is the way, not the work
-	looks   = 32       // at most, at how far a host is
-	late    = time.Second
+	batch = 64 << 10 // what a pipe holds; two of them may be under way
+	looks = 32       // at most, at how far a host is
+	late  = time.Second
 
 	// near: nothing is lost by waiting for answers that come as soon.
 	near = time.Duration(2 * batch / sealRate * float64(time.Second))
 	// soon: one that is near by what the kernel saw answers so at times, however busy it is.
+	// A forwarder that is near, and hides more than that, cannot be meant.
 	soon = 5 * time.Millisecond
+	more = 4 // looks at one that has not quite, and that somebody waits for
 )
 
-// A pacer gives a batch when the one before the last has been read. A host may be farther
-// than it looks, behind a forwarder that is near: where larger batches are as much faster,
-// they grow.
+// A pacer gives a batch when the one before the last has been read.
 type pacer struct {
 	r      io.Reader
 	ask    func() error // returns once all that was sent before it has been read; nil: nobody is asked
-	size   int          // of a batch
-	given  int          // of it
+	given  int          // of a batch
 	answer chan error   // to the question behind the last batch
-
-	fits  bool // size is what it stays
-	turns int  // of this size
-	began time.Time
-	rate  float64 // bytes a second of half the size
 }
 
 func (p *pacer) Read(b []byte) (int, error) {
-	if p.given == p.size {
+	if p.given == batch {
 		p.turn()
 	}
 	if p.ask != nil {
-		b = b[:min(len(b), p.size-p.given)]
+		b = b[:min(len(b), batch-p.given)]
 	}
 	n, err := p.r.Read(b)
 	p.given += n
@@ -56,34 +47,12 @@ func (p *pacer) Read(b []byte) (int, error) {
 func (p *pacer) turn() {
 	p.given = 0
 	p.end()
-	p.fit()
 	if p.ask == nil {
 		return
 	}
 	answer := make(chan error, 1)
 	p.answer = answer
 	go func() { answer <- p.ask() }()
-}
-
-// fit tries twice the size, once a batch of this one has been read and trials more.
-func (p *pacer) fit() {
-	if p.fits {
-		return
-	}
-	switch p.turns++; p.turns {
-	case 2:
-		p.began = time.Now()
-	case 2 + trials:
-		rate := float64(trials*p.size) / time.Since(p.began).Seconds()
-		switch {
-		case rate < grows*p.rate:
-			p.size, p.fits = p.size/2, true
-		case p.size == largest:
-			p.ask = nil
-		default:
-			p.size, p.turns, p.rate = 2*p.size, 0, rate
-		}
-	}
 }
 
 // end returns once no question is under way. Who did not answer is asked no more.
@@ -103,7 +72,7 @@ func (x *shipment) paced(ctx context.Context, r io.Reader) (paced io.Reader, end
 		return r, func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pacer{r: r, size: batch, ask: func() error {
+	p := &pacer{r: r, ask: func() error {
 		ctx, cancel := context.WithTimeout(ctx, late)
 		defer cancel()
 		_, err := x.m.RoundTrip(ctx)
@@ -139,7 +108,7 @@ func (x *shipment) look(ctx context.Context) (seen func() sight, end func()) {
 // to be far, and perhaps is busy. Where many begin at once it leaves them time; what the
 // kernel saw of the way is true of busy hosts, too.
 func lookAt(ctx context.Context, m Machine, stop <-chan struct{}) (s sight) {
-	for n := range looks {
+	for left := looks; left > 0; left-- {
 		took, err := m.RoundTrip(ctx)
 		if err != nil {
 			return s
@@ -148,17 +117,21 @@ func lookAt(ctx context.Context, m Machine, stop <-chan struct{}) (s sight) {
 			s.trip = took
 		}
 		lag := m.Lag()
-		if s.near = took < near || took < soon && lag > 0 && lag < near; s.near {
+		nearby := lag > 0 && lag < near
+		if s.near = s.trip < near || nearby && s.trip < soon; s.near {
 			return s
 		}
 		pause := took
-		if n == 0 && took >= farAway && lag < farAway {
+		if left == looks && took >= farAway && lag < farAway || stop == nil {
 			pause = 0
 		}
 		select {
 		case <-time.After(pause):
 		case <-stop:
-			return s
+			if !nearby || s.trip >= 3*soon {
+				return s
+			}
+			left, stop = min(left, more+1), nil
 		case <-ctx.Done():
 			return s
 		}

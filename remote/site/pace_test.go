@@ -95,20 +95,16 @@ func (h *taker) RoundTrip(ctx context.Context) (time.Duration, error) {
 	return h.distant.RoundTrip(ctx)
 }
 
-// TestAPaceIsThatOfTheHost: a host that is busy is sent two batches ahead; where the way is
-// longer than it looked, they grow to all that an sshd takes.
+// TestAPaceIsThatOfTheHost: no more than two batches are ahead of what it has read.
 func TestAPaceIsThatOfTheHost(t *testing.T) {
 	const size = 500*batch + 1
 	for _, c := range []struct {
-		name      string
-		host      *taker
-		least     int // questions
-		most      int
-		noLonger  time.Duration
-		noShorter time.Duration
+		name           string
+		host           *taker
+		least, most    int // questions
+		longer, during time.Duration
 	}{
-		{"busy", &taker{rate: 10e6}, 400, 500, 4 * time.Second, 3 * time.Second},
-		{"behind a forwarder", &taker{distant: distant{trip: soon - 1}}, 25, 35, 200 * time.Millisecond, 0},
+		{"busy", &taker{rate: 10e6}, 499, 500, 3 * time.Second, 4 * time.Second},
 		{"hangs meanwhile", &taker{distant: distant{trip: time.Hour}}, 1, 1, late, late},
 		{"cannot be asked", &taker{distant: distant{err: errors.New("lost")}}, 1, 2, 0, 0},
 	} {
@@ -124,11 +120,24 @@ func TestAPaceIsThatOfTheHost(t *testing.T) {
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%s: %d bytes: %v", c.name, len(got), err)
 			}
-			if h.asked < c.least || h.asked > c.most || took > c.noLonger || took < c.noShorter {
+			if h.asked < c.least || h.asked > c.most || took < c.longer || took > c.during {
 				t.Errorf("%s: asked %d times, %s", c.name, h.asked, took)
 			}
 		})
 	}
+}
+
+// TestABusyHostIsLookedAtMore: one that is near by what the kernel saw may take its time.
+func TestABusyHostIsLookedAtMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &distance{lag: near / 2, trips: []time.Duration{2 * soon, 4 * soon, 2 * soon, soon / 2}}
+		x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: small}, CargoOptions{})}
+		seen, end := x.look(t.Context())
+		defer end()
+		if s := seen(); !s.near || s.trip != soon/2 || h.asked != 4 {
+			t.Errorf("%+v, asked %d times", s, h.asked)
+		}
+	})
 }
 
 // TestWhatWasSeenMeanwhileIsNotAskedForAgain: the look goes on beside other questions.
