@@ -20,7 +20,7 @@ func (m *Machine) DialContext(ctx context.Context, network, addr string) (net.Co
 	if err != nil {
 		return nil, m.notDialled(addr, err)
 	}
-	release, err := m.hold(ctx)
+	release, err := m.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}

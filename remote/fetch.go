@@ -11,7 +11,7 @@ import (
 // 0 and complete output only.
 func (m *Machine) Fetch(ctx context.Context, script string, to io.Writer) error {
 	_, err := about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
-		release, err := m.hold(ctx)
+		release, err := m.Hold(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ type Session struct {
 // with ctx, with the connection, and with Close.
 func (m *Machine) Open(ctx context.Context, script string) (*Session, error) {
 	passed(m.cfg.Name, script)
-	release, err := m.hold(ctx)
+	release, err := m.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}

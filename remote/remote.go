@@ -134,7 +134,7 @@ func (m *Machine) Login() string { return m.cfg.User + "@" + m.cfg.hostPort() }
 // Connect returns once there is a live, authenticated connection. Every error is
 // a *NotStartedError.
 func (m *Machine) Connect(ctx context.Context) error {
-	release, err := m.hold(ctx)
+	release, err := m.Hold(ctx)
 	if err != nil {
 		return err
 	}

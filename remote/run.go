@@ -37,7 +37,7 @@ func (p *proc) wrap(script string, stdin bool) string {
 // Config.CallTimeout, or as long as Patient said, is unknown.
 func (m *Machine) Run(ctx context.Context, script string) ([]byte, error) {
 	return about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
-		release, err := m.hold(ctx)
+		release, err := m.Hold(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,7 @@ func (m *Machine) Stream(ctx context.Context, script string, payload io.Reader) 
 }
 
 func (m *Machine) stream(ctx context.Context, script string, payload io.Reader) ([]byte, error) {
-	release, err := m.hold(ctx)
+	release, err := m.Hold(ctx)
 	if err != nil {
 		return nil, err
 	}

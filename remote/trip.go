@@ -9,7 +9,7 @@ import (
 // RoundTrip is how long the machine takes to answer, when nothing is asked of it. Every
 // error is a *NotStartedError.
 func (m *Machine) RoundTrip(ctx context.Context) (time.Duration, error) {
-	release, err := m.hold(ctx)
+	release, err := m.Hold(ctx)
 	if err != nil {
 		return 0, err
 	}

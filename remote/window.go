@@ -43,13 +43,10 @@ func (w *Window) Most() int {
 
 var errIdle = errors.New("the connection was idle, and another machine needed its place")
 
-// Hold keeps the machine's connection for what has to ask several things, until release is
-// called; without a Window it does nothing. Every error is a *NotStartedError.
-func (m *Machine) Hold(ctx context.Context) (release func(), err error) { return m.hold(ctx) }
-
-// hold keeps the machine's connection, the one that is there or will be made, until release
-// is called. Every error is a *NotStartedError.
-func (m *Machine) hold(ctx context.Context) (release func(), err error) {
+// Hold keeps the machine's connection, the one that is there or will be made, until release
+// is called; without a Window there is nothing to do. Every call holds it for itself; who
+// asks several things holds it for all of them. Every error is a *NotStartedError.
+func (m *Machine) Hold(ctx context.Context) (release func(), err error) {
 	w := m.cfg.Window
 	if w == nil {
 		return func() {}, nil
