@@ -17,6 +17,7 @@ type link struct {
 	client *ssh.Client
 	conn   *wire
 	output int
+	answer time.Duration // as Answer has it
 	slots  *slots
 
 	dead  chan struct{} // closed once the connection is given up
@@ -36,6 +37,7 @@ func newLink(name string, c *ssh.Client, conn *wire, cfg Config) *link {
 		client: c,
 		conn:   conn,
 		output: cfg.MaxOutput,
+		answer: conn.quicker(),
 		slots:  newSlots(),
 		dead:   make(chan struct{}),
 		idle:   make(chan *shell, idleShells),
@@ -151,8 +153,17 @@ type wire struct {
 	received atomic.Int64
 	eager    atomic.Bool // others' connections are carried: no session has sshd send at once
 
-	mu    sync.Mutex
-	first []byte // what was said before the handshake, at most 255 bytes
+	mu      sync.Mutex
+	first   []byte // what was said before the handshake, at most 255 bytes
+	asked   time.Time
+	answers [2]time.Duration // how long the last ones took
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	w.asked = time.Now()
+	w.mu.Unlock()
+	return w.Conn.Write(p)
 }
 
 func (w *wire) Read(p []byte) (int, error) {
@@ -160,6 +171,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	if n <= 0 {
 		return n, err
 	}
+	w.heard()
 	total := w.received.Add(int64(n))
 	if total <= 512 {
 		w.remember(p[:n])
@@ -168,6 +180,23 @@ func (w *wire) Read(p []byte) (int, error) {
 		quickAck(w.Conn)
 	}
 	return n, err
+}
+
+// heard times an answer.
+func (w *wire) heard() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.asked.IsZero() {
+		w.answers = [2]time.Duration{w.answers[1], time.Since(w.asked)}
+		w.asked = time.Time{}
+	}
+}
+
+// quicker is the shorter of the last two answers; 0: there were none.
+func (w *wire) quicker() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return min(w.answers[0], w.answers[1])
 }
 
 func (w *wire) remember(p []byte) {

@@ -48,6 +48,17 @@ func (m *Machine) Sessions() int {
 	return l.slots.free() + len(l.idle)
 }
 
+// Answer is how long the live connection took for the quicker of its last two answers while it
+// was made, when each message waits for the one before: a round trip, and what either side was
+// busy with. 0: there is none.
+func (m *Machine) Answer() time.Duration {
+	l, err := m.current()
+	if l == nil || err != nil {
+		return 0
+	}
+	return l.answer
+}
+
 // Lag is the shortest round trip that this machine's kernel saw on the live connection,
 // whatever either side was busy with; 0 where it does not tell. Behind a forwarder it is
 // that of the way to the forwarder.

@@ -16,8 +16,8 @@ func TestTheRoundTripIsThatOfTheLink(t *testing.T) {
 	c := s.Config()
 	c.Port, c.ConnectTimeout, c.CallTimeout = cable.Port(), 20*time.Second, time.Second
 	m := remotetest.Machine(t, c)
-	if n, lag := m.Sessions(), m.Lag(); n != 0 || lag != 0 {
-		t.Errorf("%d sessions, %s, without a connection", n, lag)
+	if n, lag, answer := m.Sessions(), m.Lag(), m.Answer(); n != 0 || lag != 0 || answer != 0 {
+		t.Errorf("%d sessions, %s, %s, without a connection", n, lag, answer)
 	}
 	d, err := m.RoundTrip(t.Context())
 	if err != nil || d <= 0 || m.Sessions() != 8 {
@@ -25,6 +25,9 @@ func TestTheRoundTripIsThatOfTheLink(t *testing.T) {
 	}
 	if lag := m.Lag(); runtime.GOOS == "linux" && (lag <= 0 || lag > d) {
 		t.Errorf("the kernel saw %s, of %s in all", lag, d)
+	}
+	if answer := m.Answer(); answer < m.Lag() || answer <= 0 {
+		t.Errorf("it answered after %s", answer)
 	}
 	cable.Freeze()
 	if _, err := m.RoundTrip(t.Context()); err == nil || err.Error() != "ask for an answer: no answer for 1s" {

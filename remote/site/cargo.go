@@ -229,6 +229,7 @@ func (c *Cargo) Close() error {
 	defer c.mu.Unlock()
 	var errs []error
 	for _, m := range c.made {
+		<-m.done
 		if m.file != nil {
 			errs = append(errs, m.file.Close())
 		}

@@ -2,6 +2,7 @@ package site
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -12,7 +13,8 @@ const (
 	window  = 2 << 20 // bytes that sshd lets a channel have under way
 	widest  = 4       // channels
 	few     = 32      // hosts: each channel has a buffer here
-	trips   = 4       // that several channels take longer
+	trips   = 4       // that several channels take longer, and
+	ready   = 1       // where they stand by
 	joining = 300e6   // bytes a second that parts are put together at
 )
 
@@ -22,16 +24,19 @@ type lane struct {
 	most     float64 // bytes a second, however many channels
 	sessions int
 	busy     float64
+	longer   float64 // trips that several channels take more
 }
 
 // channels bring n bytes soonest.
 func (l lane) channels(n int64) int {
-	k, trip := min(widest, l.sessions-1, int(n/window)), l.trip.Seconds()
+	k, trip := min(widest, l.sessions-1, int((n+window-1)/window)), l.trip.Seconds()
 	if k < 2 || l.trip < farAway {
 		return 1
 	}
-	send := func(k int) float64 { return float64(n) / min(l.most, float64(k)*window/trip) }
-	if send(k)+trips*trip+max(1, l.busy)*float64(n)/joining >= gain*send(1) {
+	send := func(k int) float64 {
+		return max(float64(n)/l.most, trip*math.Ceil(float64(n)/float64(k*window)))
+	}
+	if send(k)+l.longer*trip+max(1, l.busy)*float64(n)/joining >= gain*send(1) {
 		return 1
 	}
 	return k
@@ -43,7 +48,11 @@ func (x *shipment) channels(ctx context.Context, l load) int {
 		return 1
 	}
 	trip, busy := x.tripTo(ctx, x.still())
-	return lane{trip, x.most(), x.m.Sessions(), busy}.channels(l.size)
+	there, longer := x.crew.left(), float64(trips)
+	if there > widest {
+		longer = ready
+	}
+	return lane{trip, x.most(), x.m.Sessions() + there, busy, longer}.channels(l.size)
 }
 
 // most is what one host can have at best, in bytes a second.

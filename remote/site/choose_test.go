@@ -63,6 +63,8 @@ func (s stub) Stream(ctx context.Context, _ string, payload io.Reader) ([]byte, 
 
 func (stub) Run(context.Context, string) ([]byte, error)      { return nil, nil }
 func (stub) RoundTrip(context.Context) (time.Duration, error) { return time.Millisecond, nil }
+func (stub) Answer() time.Duration                            { return 0 }
+func (stub) Lag() time.Duration                               { return 0 }
 
 func TestNoDeltaIsMadeOfWhatWouldFillTheMemory(t *testing.T) {
 	for size, asks := range map[int64]string{delta.MaxSize: "none", delta.MaxSize + 1: ""} {

@@ -104,39 +104,63 @@ func (x *shipment) look(ctx context.Context) (seen func() sight, end func()) {
 	return seen, func() { cancel(); seen() }
 }
 
-// lookAt looks once at a host that is near and has nothing else to do, twice at one that seems
-// to be far, and perhaps is busy. Where many begin at once it leaves them time; what the
-// kernel saw of the way is true of busy hosts, too.
+// lookAt looks not even once at a host that was near as it answered before, and twice at one
+// that seems to be far, and perhaps is busy. Where many begin at once it leaves them time;
+// what the kernel saw of the way is true of busy hosts, too. Once told to stop it waits only
+// for one that may be near, or gave no answer yet.
 func lookAt(ctx context.Context, m Machine, stop <-chan struct{}) (s sight) {
+	s.trip = m.Answer()
 	for left := looks; left > 0; left-- {
-		took, err := m.RoundTrip(ctx)
-		if err != nil {
+		lag := m.Lag()
+		nearby := lag > 0 && lag < near
+		if s.near = s.trip > 0 && (s.trip < near || nearby && s.trip < soon); s.near {
+			return s
+		}
+		until := stop
+		if s.trip == 0 || nearby && s.trip < 3*soon {
+			until = nil
+		}
+		took, ok := answer(ctx, m, until)
+		if !ok {
 			return s
 		}
 		if s.trip == 0 || took < s.trip {
 			s.trip = took
 		}
-		lag := m.Lag()
-		nearby := lag > 0 && lag < near
-		if s.near = s.trip < near || nearby && s.trip < soon; s.near {
-			return s
-		}
 		pause := took
-		if left == looks && took >= farAway && lag < farAway || stop == nil {
+		if left == looks && took >= farAway && lag < farAway {
 			pause = 0
 		}
 		select {
 		case <-time.After(pause):
 		case <-stop:
-			if !nearby || s.trip >= 3*soon {
-				return s
-			}
-			left, stop = min(left, more+1), nil
+			left = min(left, more+1)
 		case <-ctx.Done():
 			return s
 		}
 	}
 	return s
+}
+
+// answer is how long the host takes for one; false where there is none, or not until then.
+func answer(ctx context.Context, m Machine, until <-chan struct{}) (took time.Duration, ok bool) {
+	select {
+	case <-until:
+		return 0, false
+	default:
+	}
+	came := make(chan time.Duration, 1)
+	go func() {
+		defer close(came)
+		if took, err := m.RoundTrip(ctx); err == nil {
+			came <- took
+		}
+	}()
+	select {
+	case took, ok = <-came:
+	case <-until:
+	}
+	return took, ok
 }
 
 // still is the host for who measures how far it is, which was seen.

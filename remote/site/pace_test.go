@@ -14,8 +14,8 @@ import (
 // A distant host answers when that time has passed.
 type distant struct {
 	Machine
-	trip, lag time.Duration
-	err       error
+	trip, lag, first time.Duration
+	err              error
 }
 
 func (d distant) RoundTrip(ctx context.Context) (time.Duration, error) {
@@ -29,8 +29,9 @@ func (d distant) RoundTrip(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-func (d distant) Lag() time.Duration { return d.lag }
-func (distant) Sessions() int        { return 0 }
+func (d distant) Lag() time.Duration    { return d.lag }
+func (d distant) Answer() time.Duration { return d.first }
+func (distant) Sessions() int           { return 0 }
 
 // TestOnlyAHostThatIsNearIsWaitedFor: one that is far, or cannot be asked, gets all that its
 // sshd takes, at once.
@@ -59,6 +60,53 @@ func TestOnlyAHostThatIsNearIsWaitedFor(t *testing.T) {
 				t.Errorf("%s: paced %t", c.name, paced)
 			}
 		})
+	}
+}
+
+// TestWhatIsSureNobodyWaitsFor: one that was near as it connected is not asked, and one that is
+// far not waited for.
+func TestWhatIsSureNobodyWaitsFor(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		host  distant
+		want  sight
+		asked int
+	}{
+		{"near", distant{trip: time.Hour, first: near / 2}, sight{true, near / 2}, 0},
+		{"near, and busy", distant{trip: time.Hour, first: soon - 1, lag: near / 2}, sight{true, soon - 1}, 0},
+		{"far", distant{trip: farAway, first: farAway + 1}, sight{false, farAway + 1}, 1},
+		{"far, behind a forwarder", distant{trip: time.Hour, first: farAway, lag: near / 2}, sight{false, farAway}, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			h, began := &taker{distant: c.host}, time.Now()
+			x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: small}, CargoOptions{})}
+			seen, end := x.look(t.Context())
+			synctest.Wait()
+			if s := seen(); s != c.want || h.asked != c.asked || time.Since(began) > 0 {
+				t.Errorf("%s: %+v, asked %d times, after %s", c.name, s, h.asked, time.Since(began))
+			}
+			end()
+		})
+	}
+}
+
+func TestWhoIsFarAwayIsKnownWithoutAsking(t *testing.T) {
+	for _, c := range []struct {
+		host  distant
+		given time.Duration
+		want  bool
+	}{
+		{distant{}, 0, false},
+		{distant{first: farAway, lag: near / 2}, 0, false}, // busy perhaps
+		{distant{first: surely}, 0, true},
+		{distant{first: farAway, lag: farAway}, 0, true},
+		{distant{first: surely, lag: farAway}, near, false},
+		{distant{first: near}, farAway, true},
+	} {
+		x := &shipment{Site: &Site{m: c.host}, Cargo: NewCargo(&Artifact{}, CargoOptions{RoundTrip: c.given})}
+		if got := x.away(); got != c.want {
+			t.Errorf("%+v, given %s: %t", c.host, c.given, got)
+		}
 	}
 }
 

@@ -4,8 +4,8 @@ cd -P -- "$path" 2>/dev/null || die FD-APP-PATH "$path does not exist"
 t=releases/.stage-$epoch-$temp
 tries=0
 until [ -d "$t" ]; do
-  tries=$((tries + 1)); [ $tries -lt 200 ] || die FD-STAGE-SHORT "nothing takes part $part"
-  sleep 0.05
+  tries=$((tries + 1)); [ $tries -lt 500 ] || die FD-STAGE-SHORT "nothing takes part $part"
+  sleep 0.02
 done
 [ ! -L "$t" ] && [ -O "$t" ] || die FD-PLANTED "$path/$t belongs to somebody else"
 umask 077

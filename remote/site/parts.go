@@ -40,8 +40,9 @@ type convoy struct {
 	at    io.ReaderAt
 	parts []part
 	vars  vars
-	begun atomic.Bool // a part has its session
-	mu    sync.Mutex  // of what is told
+	begun atomic.Bool    // a part has its session
+	going sync.WaitGroup // parts of which not all went out yet
+	mu    sync.Mutex     // of what is told
 }
 
 // wide is Stream in l.channels channels. No session of it is left on return.
@@ -51,12 +52,17 @@ func (x *shipment) wide(ctx context.Context, l load, at io.ReaderAt) ([]byte, er
 	ctx, cancel := context.WithCancelCause(ctx)
 	going, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	open, brought := make(chan struct{}), make(chan struct{})
+	open, gone, brought := make(chan struct{}), make(chan bool, 1), make(chan struct{})
 	begin := sync.OnceFunc(func() { close(open) })
+	c.going.Add(len(c.parts))
 	go func() { defer close(brought); c.bring(going, end, open) }()
-	text, err := x.m.Stream(remote.Opened(patient(ctx), begin), x.script(stageScript, c.vars), &vigil{ctx, begin, brought})
-	cancel(err)
+	go func() { c.going.Wait(); gone <- going.Err() == nil }()
+	text, err := x.perform(remote.Opened(ctx, begin), x.crew.take(0), stageScript, c.vars, &vigil{ctx: ctx, begin: begin, gone: gone})
+	if err != nil {
+		cancel(err)
+	}
 	<-brought
+	cancel(nil)
 	return text, err
 }
 
@@ -71,6 +77,7 @@ func (c *convoy) bring(ctx context.Context, end context.CancelCauseFunc, open <-
 	select {
 	case <-open:
 	case <-ctx.Done():
+		c.going.Add(-len(c.parts))
 		return
 	}
 	late := time.AfterFunc(starts, func() {
@@ -82,7 +89,9 @@ func (c *convoy) bring(ctx context.Context, end context.CancelCauseFunc, open <-
 	var wg sync.WaitGroup
 	for k, p := range c.parts {
 		wg.Go(func() {
-			if err := c.carry(ctx, k, p); err != nil {
+			gone := sync.OnceFunc(c.going.Done)
+			defer gone()
+			if err := c.carry(ctx, k, p, gone); err != nil {
 				end(err) // who stages says what lacks
 			}
 		})
@@ -90,11 +99,13 @@ func (c *convoy) bring(ctx context.Context, end context.CancelCauseFunc, open <-
 	wg.Wait()
 }
 
-func (c *convoy) carry(ctx context.Context, number int, p part) error {
+// carry brings one part. What was written before gone comes before what is written then: it is
+// one connection.
+func (c *convoy) carry(ctx context.Context, number int, p part, gone func()) error {
 	v := maps.Clone(c.vars)
 	v["part"], v["bytes"] = strconv.Itoa(number), strconv.FormatInt(p.size, 10)
 	r := c.o.Limit.reader(ctx, io.NewSectionReader(c.at, p.from, p.size))
-	_, err := c.m.Stream(patient(ctx), c.script(partScript, v), &counter{r: r, tell: c.passed})
+	_, err := c.perform(ctx, c.crew.take(number+1), partScript, v, &counter{r: &ending{r, gone}, tell: c.passed})
 	return err
 }
 
@@ -114,21 +125,47 @@ func (c *convoy) sizes() string {
 	return strings.Join(all, " ")
 }
 
-// A vigil ends with done. Until then it gives a byte now and then, which nobody keeps: the
-// session that it is the input of is waiting, and not hanging.
+// An ending tells when all of r has been taken, and what was read before it was written.
+type ending struct {
+	r   io.Reader
+	end func()
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	switch {
+	case n > 0:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		e.end()
+	}
+	return n, err
+}
+
+// A vigil ends once all parts have gone out, and says so, or once they will not. Until then it
+// gives a byte now and then, which nobody keeps: the session that it is the input of is
+// waiting, and not hanging.
 type vigil struct {
 	ctx   context.Context //nolint:containedctx // io.Reader has no other way to end
 	begin func()
-	done  <-chan struct{}
+	gone  <-chan bool
+	said  bool
 }
 
 func (v *vigil) Read(p []byte) (int, error) {
 	v.begin()
+	if v.said {
+		return 0, io.EOF
+	}
 	t := time.NewTimer(time.Second)
 	defer t.Stop()
 	select {
-	case <-v.done:
-		return 0, io.EOF
+	case all := <-v.gone:
+		if !all {
+			return 0, io.EOF
+		}
+		v.said = true
+		return copy(p, "all"), nil
 	case <-v.ctx.Done():
 		return 0, context.Cause(v.ctx)
 	case <-t.C:

@@ -1,6 +1,7 @@
 package site_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -51,20 +52,35 @@ func (m meddler) Stream(ctx context.Context, script string, r io.Reader) ([]byte
 	return m.part(m.Machine, ctx, script, r)
 }
 
+// heard is what one that stands by is told first, and what follows.
+func heard(r io.Reader) (orders *strings.Reader, rest io.Reader) {
+	var text strings.Builder
+	lines := bufio.NewReader(r)
+	for line, err := "", error(nil); line != ".\n" && err == nil; {
+		line, err = lines.ReadString('\n')
+		text.WriteString(line)
+	}
+	return strings.NewReader(text.String()), lines
+}
+
 func TestAPartThatDoesNotComeIsNoRelease(t *testing.T) {
 	for name, c := range map[string]struct {
 		part func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error)
 		want string // of the note
 	}{
 		"cut short": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
-			return m.Stream(ctx, script, io.LimitReader(r, 1000))
+			orders, r := heard(r)
+			return m.Stream(ctx, script, io.MultiReader(orders, io.LimitReader(r, 1000)))
 		}, "4 channels did not work out: the upload was cut short: 1000 of 4194308 bytes of part 1 came"},
 		"with other bytes": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
-			return m.Stream(ctx, script, flipped{r})
+			orders, r := heard(r)
+			return m.Stream(ctx, script, io.MultiReader(orders, flipped{r}))
 		}, "4 channels did not work out: the host received other bytes: its sha256 is "},
 		"twice": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
-			out, err := m.Stream(ctx, script, r)
-			if _, again := m.Stream(ctx, script, strings.NewReader("other")); again == nil {
+			orders, r := heard(r)
+			out, err := m.Stream(ctx, script, io.MultiReader(orders, r))
+			_, _ = orders.Seek(0, io.SeekStart)
+			if _, again := m.Stream(ctx, script, io.MultiReader(orders, strings.NewReader("other"))); again == nil {
 				return nil, errors.New("it was taken twice")
 			}
 			return out, err

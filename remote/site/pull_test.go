@@ -325,6 +325,8 @@ type hosts struct {
 
 func (h *hosts) RoundTrip(context.Context) (time.Duration, error) { return 0, errors.New("no answer") }
 func (h *hosts) Lag() time.Duration                               { return 0 }
+func (h *hosts) Answer() time.Duration                            { return 0 }
+func (h *hosts) Connect(context.Context) error                    { return nil }
 func (h *hosts) Hold(context.Context) (func(), error)             { return func() {}, nil }
 
 func (h *hosts) Fetch(context.Context, string, io.Writer) error {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flipdeploy/flipdeploy/remote/delta"
 )
@@ -43,9 +44,13 @@ func (s *Site) Ship(ctx context.Context, id string, c *Cargo, tell Tell) (Shippe
 		return Shipped{}, err
 	}
 	defer release()
+	if err := x.m.Connect(ctx); err != nil {
+		return Shipped{}, err
+	}
 	var end func()
 	x.seen, end = x.look(ctx)
 	defer end()
+	defer func() { x.crew.dismiss() }()
 	if err := x.ask(ctx); err != nil || x.found.have {
 		return Shipped{}, err
 	}
@@ -64,6 +69,7 @@ type shipment struct {
 	tell  Tell
 	found found
 	seen  func() sight // as look has it
+	crew  *crew
 	note  string
 	sent  int64
 
@@ -80,6 +86,8 @@ func (x *shipment) ask(ctx context.Context) error {
 			x.vars["helper"], x.vars["interp"] = x.help.hash, x.help.interp
 		}
 	}
+	x.crew = x.muster(ctx)
+	defer time.AfterFunc(astray, x.crew.dismiss).Stop()
 	out, err := x.thorough(ctx, toolsLib+haveScript, x.vars)
 	x.found = parseFound(string(out))
 	return err
@@ -251,10 +259,12 @@ func (x *shipment) stream(ctx context.Context, l load) ([]byte, error) {
 		return x.wide(ctx, l, at)
 	}
 	x.vars["temp"], x.vars["parts"] = stageName(), ""
+	first := x.crew.take(0)
+	x.crew.dismiss()
 	paced, end := x.paced(ctx, l.r)
 	defer end()
 	out := &counter{r: x.o.Limit.reader(ctx, paced), tell: func(n int64) { x.tell(n, l.size) }}
-	text, err := x.m.Stream(patient(ctx), x.script(stageScript, x.vars), out)
+	text, err := x.perform(ctx, first, stageScript, x.vars, out)
 	x.sent += out.n
 	return text, err
 }

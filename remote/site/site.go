@@ -25,10 +25,12 @@ type Machine interface {
 	Stream(ctx context.Context, script string, payload io.Reader) (stdout []byte, err error)
 	Fetch(ctx context.Context, script string, to io.Writer) error
 	Hold(ctx context.Context) (release func(), err error) // the connection, for several of these
+	Connect(ctx context.Context) error
 
 	RoundTrip(ctx context.Context) (time.Duration, error)
-	Lag() time.Duration // the way's share of that, 0 where nobody knows it
-	Sessions() int      // more that can carry bytes side by side
+	Answer() time.Duration // a round trip, and what the host was busy with, as seen when it was connected; 0: unknown
+	Lag() time.Duration    // the way's share of that, 0 where nobody knows it
+	Sessions() int         // more that can carry bytes side by side
 }
 
 // Ways to install a release.
@@ -87,14 +89,17 @@ func (s *Site) script(body string, more vars) string {
 		"epoch": strconv.FormatInt(s.cfg.Epoch, 10), "keep": strconv.Itoa(s.cfg.Keep),
 	}
 	var b strings.Builder
-	for _, from := range []vars{all, more} {
-		for name, value := range from {
-			b.WriteString(name + "=" + shellescape.Quote(value) + "\n")
-		}
-	}
+	all.write(&b)
+	more.write(&b)
 	b.WriteString(lib)
 	b.WriteString(body)
 	return b.String()
+}
+
+func (v vars) write(b *strings.Builder) {
+	for name, value := range v {
+		b.WriteString(name + "=" + shellescape.Quote(value) + "\n")
+	}
 }
 
 func (s *Site) run(ctx context.Context, body string, more vars) ([]byte, error) {

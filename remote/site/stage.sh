@@ -1,5 +1,6 @@
 # Receives size bytes as release id: stdin has them as they are, packed, as a patch to the
-# release old, or the address to fetch them from. With parts, other sessions bring them, and stdin ends when those have.
+# release old, or the address to fetch them from. With parts, other sessions bring them, and
+# stdin says "all" at its end when all of them are here, but for what this machine takes to write them.
 # Whatever cuts this short, nothing stands under the release's name until all of it was
 # compared.
 enter
@@ -63,12 +64,16 @@ receive() {
     *) die FD-STAGE-WRITE "$how: no such way" ;;
   esac
 }
-# gathered waits for the parts, and compares their sizes.
+# gathered waits for the parts, as long as they grow, and compares their sizes.
 gathered() {
-  cat >/dev/null
+  case $(tail -c 3) in all) tries=250 ;; *) tries=0 ;; esac
   k=0
   for n in $parts; do
-    got=$(wc -c 2>/dev/null <"$t/part.$k") || got=0
+    was= left=$tries
+    while got=$(wc -c 2>/dev/null <"$t/part.$k") || got=0; [ "$got" -lt "$n" ] && [ "$left" -gt 0 ]; do
+      if [ "$got" = "$was" ]; then left=$((left - 1)); else was=$got left=$tries; fi
+      sleep 0.02
+    done
     [ "$got" -eq "$n" ] || die FD-STAGE-SHORT "$((got)) of $n bytes of part $k came"
     k=$((k + 1))
   done

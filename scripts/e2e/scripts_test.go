@@ -44,7 +44,7 @@ var files = map[string]string{
 	"lb/script/poll.sh": "", "lb/script/full.sh": "", "lb/script/nginx.sh": "", "lb/script/nginx_act.sh": "nginx edit, out",
 	"lb/script/nginx_check.sh": "", "lb/script/nginx_look.sh": "", "lb/script/nginx_probe.sh": "",
 	"remote/site/adopt.sh": "adopt", "remote/site/fence.sh": "raise a host's fence", "remote/site/find.sh": "", "remote/site/flip.sh": "flip",
-	"remote/site/pull.sh": "stage", "remote/site/tools.sh": "", "remote/site/have.sh": "look for the release, and clear old temporaries", "remote/site/kept.sh": "", "remote/site/lib.sh": "", "remote/site/observe.sh": "",
+	"remote/site/pull.sh": "stage", "remote/site/tools.sh": "", "remote/site/heed.sh": "", "remote/site/have.sh": "look for the release, and clear old temporaries", "remote/site/kept.sh": "", "remote/site/lib.sh": "", "remote/site/observe.sh": "",
 	"remote/site/prune.sh": "prune", "remote/site/turn.sh": "shut out what was given up on a host", "remote/site/stage.sh": "stage", "remote/site/part.sh": "stage",
 	"remote/proc/asked.sh": "signal", "remote/proc/check.sh": "", "remote/proc/command.sh": "start", "remote/proc/kill.sh": "end new processes", "remote/proc/log.sh": "",
 	"remote/proc/changed.sh": "", "remote/proc/checked.sh": "", "remote/proc/modules.sh": "", "remote/proc/pinned.sh": "", "remote/proc/look.awk": "", "remote/proc/look.sh": "", "remote/proc/signal.sh": "signal", "remote/proc/through.sh": "",

@@ -1,0 +1,143 @@
+package site_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flipdeploy/flipdeploy/remote"
+	"github.com/flipdeploy/flipdeploy/remote/remotetest"
+	"github.com/flipdeploy/flipdeploy/remote/site"
+)
+
+// A watched machine remembers how its streams ended.
+type watched struct {
+	*remote.Machine
+	mu    sync.Mutex
+	begun int
+	ended []error
+}
+
+func (w *watched) Stream(ctx context.Context, script string, r io.Reader) ([]byte, error) {
+	w.mu.Lock()
+	w.begun++
+	w.mu.Unlock()
+	out, err := w.Machine.Stream(ctx, script, r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = append(w.ended, err)
+	return out, err
+}
+
+// over waits until all streams have ended, and returns how.
+func (w *watched) over(t *testing.T, want int) (errs []error) {
+	t.Helper()
+	for range 500 {
+		w.mu.Lock()
+		begun, ended := w.begun, len(w.ended)
+		errs = w.ended
+		w.mu.Unlock()
+		if begun == want && ended == want {
+			return errs
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%d of %d streams ended, want %d", len(w.ended), w.begun, want)
+	return nil
+}
+
+// TestWhoIsNotNeededEndsByItself: of a script that was cut off nobody would know what it did.
+func TestWhoIsNotNeededEndsByItself(t *testing.T) {
+	for name, c := range map[string]struct {
+		size    int
+		before  func(t *testing.T, b *bench, a *site.Artifact)
+		streams int
+		want    string // code
+		ctx     func(context.Context) context.Context
+	}{
+		"the release is there": {size: 16 << 20, streams: 5, before: func(_ *testing.T, b *bench, a *site.Artifact) { b.stage("v1-abc", a) }},
+		"one session will do":  {size: 3 << 20, streams: 1},
+		"the host refuses": {size: 16 << 20, streams: 5, want: "FD-PLANTED", before: func(t *testing.T, b *bench, _ *site.Artifact) {
+			if err := os.Symlink("elsewhere", filepath.Join(b.dir, "releases")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, y, a := newBench(t), farYard(t), artifact(t, c.size)
+			if c.before != nil {
+				c.before(t, b, a)
+			}
+			w := &watched{Machine: b.m}
+			_, err := site.New(site.Config{Path: b.dir, Entry: "shop"}, w).Ship(t.Context(), "v1-abc", y.cargo(a), nil)
+			if (err != nil || c.want != "") && code(err) != c.want {
+				t.Errorf("got %v", err)
+			}
+			for _, err := range w.over(t, c.streams) {
+				if exit := (*remote.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+					t.Errorf("one ended with %v", err)
+				}
+			}
+			if c.want == "" && b.left() != "v1-abc" {
+				t.Errorf("left %s", b.left())
+			}
+		})
+	}
+}
+
+// TestARunThatIsCalledOffCutsNobodyOff: who stands by ends by itself.
+func TestARunThatIsCalledOffCutsNobodyOff(t *testing.T) {
+	b, y, a := newBench(t), farYard(t), artifact(t, 16<<20)
+	w := &watched{Machine: b.m}
+	if err := b.m.Connect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := site.New(site.Config{Path: b.dir, Entry: "shop"}, w).Ship(ctx, "v1-abc", y.cargo(a), nil); err == nil {
+		t.Error("nothing called it off")
+	}
+	for _, err := range w.over(t, 5) {
+		if err != nil {
+			t.Errorf("one ended with %v", err)
+		}
+	}
+	if b.left() != "" {
+		t.Errorf("left %s", b.left())
+	}
+}
+
+// TestOneSessionWillDoFarAway: who asks has to come before who stands by.
+func TestOneSessionWillDoFarAway(t *testing.T) {
+	b, y, a := benchOn(t, remotetest.Start(t, "MaxSessions 1")), farYard(t), artifact(t, 5<<20)
+	if done := b.ship("v1-abc", y.cargo(a)); done != (site.Shipped{Sent: a.Size}) || b.left() != "v1-abc" {
+		t.Errorf("%+v, left %s", done, b.left())
+	}
+}
+
+func TestOrdersThatAreNotWholeAreNotFollowed(t *testing.T) {
+	for name, c := range map[string]struct{ orders, want string }{
+		"none":            {"", ""},
+		"cut off":         {"a='1'\n", ""},
+		"other bytes":     {"a='1'\n\x7fELF; echo run\n.\n", "!FD-STAGE-WRITE the orders are not whole\n"},
+		"two lines":       {"a='1\n2'\n.\n", ""},
+		"a long, odd one": {"a='$(echo run)'\nb='it'\"'\"'s'\n.\n", "$(echo run) it's\n"},
+	} {
+		heed, err := os.ReadFile("heed.sh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", "die() { echo \"!$1 $2\"; exit 64; }\n"+string(heed)+"printf '%s %s\\n' \"$a\" \"$b\"")
+		cmd.Stdin = strings.NewReader(c.orders)
+		if out, _ := cmd.Output(); string(out) != c.want {
+			t.Errorf("%s: %q, want %q", name, out, c.want)
+		}
+	}
+}
