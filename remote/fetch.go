@@ -22,6 +22,7 @@ func (m *Machine) Fetch(ctx context.Context, script string, to io.Writer) error 
 		if err != nil {
 			return nil, err
 		}
+		defer p.leave()
 		err = p.wait(ctx, "fetch")
 		var why refusal
 		if errors.As(context.Cause(ctx), &why) {

@@ -77,3 +77,19 @@ func TestWhatNobodyTakesIsNotFetchedToItsEnd(t *testing.T) {
 		t.Errorf("got %v after %s", err, time.Since(began))
 	}
 }
+
+// What was fetched leaves its shell to others, what is left alone its session.
+func TestFetchesKeepNobodyOut(t *testing.T) {
+	c := remotetest.Start(t).Config()
+	c.CallTimeout = 5 * time.Second
+	m := remotetest.Machine(t, c)
+	for i := range 20 {
+		to, script := io.Discard, "echo well"
+		if i%2 == 1 {
+			to, script = full{}, "exec cat /dev/zero"
+		}
+		if err := m.Fetch(t.Context(), script, to); i%2 == 0 && err != nil || i%2 == 1 && !errors.Is(err, errFull) {
+			t.Fatalf("fetch %d: %v", i, err)
+		}
+	}
+}
