@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -135,11 +134,6 @@ func (l *link) watchSilence(every time.Duration, misses int) {
 	}
 	l.fail(fmt.Errorf("no answer for %s", time.Duration(misses)*every))
 }
-
-// closeGrace is how long the other side may take to end a session that was closed.
-const closeGrace = time.Second
-
-var errStuckClose = errors.New("a session could not be closed")
 
 // drop closes a channel whose caller has gone. Nobody waits for that: behind what other
 // sessions send over a slow link, or to a busy machine, it takes as long as that does.

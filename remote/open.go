@@ -84,6 +84,9 @@ func (s *Session) Wait() error {
 	return s.p.ending(context.Background(), "session")
 }
 
+// closeGrace is how long a script may take to end without its stdin.
+const closeGrace = time.Second
+
 // Close ends the script's stdin, gives the script a second to end by itself, and
 // ends the session. It is safe to call more than once.
 func (s *Session) Close() error {

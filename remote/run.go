@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 )
 
 // wrap makes the shell parse all of the script before it runs any of it: a
@@ -113,40 +112,41 @@ func (p *proc) feed(ctx context.Context, payload io.Reader) error {
 	case <-ctx.Done():
 		return nil
 	}
-	stop := context.AfterFunc(ctx, p.abandon)
+	stop := context.AfterFunc(ctx, func() { p.l.drop(p.ch) }) // a payload may be long in coming
 	defer stop()
-	err := copyChunks(p.ch, payload)
-	_ = p.ch.CloseWrite()
+	err := p.copyChunks(ctx, payload)
+	if ctx.Err() == nil {
+		p.does(ctx, p.ch.CloseWrite)
+	}
 	return err
 }
 
-// abandon closes the session under a writer. One that waits for room in the
-// window is freed by the other side's answer; without one, with the connection.
-func (p *proc) abandon() {
-	p.l.drop(p.ch)
-	t := time.NewTimer(closeGrace)
-	defer t.Stop()
-	select {
-	case <-p.done:
-	case <-t.C:
-		p.l.fail(errStuckClose)
-	}
-}
-
-// copyChunks stops without an error when the other side reads no more: its exit
-// status says why.
-func copyChunks(to io.Writer, from io.Reader) error {
+// copyChunks stops without an error when ctx ends or the other side reads no more: its
+// exit status says why.
+func (p *proc) copyChunks(ctx context.Context, from io.Reader) error {
 	buf := make([]byte, chunk)
 	for {
 		n, err := from.Read(buf)
-		if _, werr := to.Write(buf[:n]); werr != nil {
-			return nil
-		}
+		written := p.does(ctx, func() error { _, err := p.ch.Write(buf[:n]); return err })
 		switch {
-		case errors.Is(err, io.EOF):
+		case !written, errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		}
+	}
+}
+
+// does tells whether the library did so, before ctx ended. A write that waits for room in
+// the window is left behind then: the end of the session frees it, however long the script
+// takes, and others need the connection.
+func (p *proc) does(ctx context.Context, what func() error) bool {
+	result := make(chan error, 1)
+	p.l.spawn(func() { result <- what() })
+	select {
+	case err := <-result:
+		return err == nil
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -182,6 +182,28 @@ func TestStreamEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Its script may take as long as it likes to see that nobody wants it any more.
+func TestAStreamThatIsGivenUpCostsNobodyTheConnection(t *testing.T) {
+	s := remotetest.Start(t)
+	m := s.Machine(t)
+	var other sync.WaitGroup
+	other.Go(func() {
+		if out, err := m.Run(t.Context(), "sleep 3; echo well"); err != nil || string(out) != "well\n" {
+			t.Errorf("the other script: %q, %v", out, err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	began := time.Now()
+	_, err := m.Stream(ctx, "sleep 5", &started{then: func() { time.Sleep(300 * time.Millisecond); cancel() }})
+	if d := time.Since(began); !errors.As(err, new(*remote.UnknownError)) || d > 2*time.Second {
+		t.Errorf("the one given up: %v after %s", err, d)
+	}
+	other.Wait()
+	if n := strings.Count(s.Log(), "Accepted publickey"); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
+
 func TestStreamNamesAPayloadThatCannotBeRead(t *testing.T) {
 	m := remotetest.Start(t).Machine(t)
 	_, err := m.Stream(t.Context(), "cat >/dev/null", broken{})
