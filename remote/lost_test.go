@@ -3,6 +3,7 @@ package remote_test
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,29 @@ func TestAMissingExitStatusIsUnknown(t *testing.T) {
 		var unknown *remote.UnknownError
 		if !errors.As(err, &unknown) || !unknown.OutcomeUnknown() {
 			t.Errorf("got %T %v", err, err)
+		}
+	}
+}
+
+// Without its last line a script does not run: as long as that was not sent, all is known.
+func TestAScriptThatWasNotSentNeverStarted(t *testing.T) {
+	long := strings.Repeat("# more than the other side takes without reading it\n", 60_000)
+	for name, r := range map[string]struct {
+		manners      remotetest.Manners
+		patience     time.Duration
+		script, want string
+	}{
+		"no shell in time":           {remotetest.Manners{NoAnswer: true}, 300 * time.Millisecond, "true", "start a shell: no answer for 300ms"},
+		"no shell, then no machine":  {remotetest.Manners{NoAnswer: true, Mute: true}, time.Minute, "true", "start a shell: no answer for 150ms"},
+		"a shell that reads nothing": {remotetest.Manners{Deaf: true}, time.Minute, long, "start a shell: the session ended without an exit status"},
+	} {
+		m := remotetest.Machine(t, remotetest.Misbehave(t, r.manners).Config())
+		if err := m.Connect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, err := m.Run(remote.Patient(t.Context(), r.patience), r.script)
+		if !errors.As(err, new(*remote.NotStartedError)) || err.Error() != r.want {
+			t.Errorf("%s: got %T %v, want %s", name, err, err, r.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -19,6 +20,9 @@ type proc struct {
 	out   *frame
 	err   *frame
 	said  *capture // what it wrote to stderr
+
+	way   atomic.Bool // taken by who sends it, or by who has it sent no more
+	whole bool        // all of it was sent; without its last line it does not run
 }
 
 // start has a shell take the script, its last one where it has stdin to itself; out gets
@@ -72,39 +76,45 @@ func (l *link) fewSessions(err error) error {
 	return err
 }
 
-// send writes the script to the shell, which it asks for where it does not run yet.
+// send writes the script to the shell, which it asks for where it does not run yet. The
+// library may not come back from that before the connection ends.
 func (p *proc) send(ctx context.Context, script string) error {
-	return p.sure(ctx, func() error {
-		if !p.runs {
-			if err := p.exec(); err != nil {
-				return err
-			}
-			p.runs = true
+	result := make(chan error, 1)
+	p.l.spawn(func() { result <- p.put(script) })
+	var err error
+	select {
+	case err = <-result:
+	case <-p.l.dead:
+		err = <-result
+	case <-ctx.Done():
+		if p.l.drop(p.ch); !p.way.CompareAndSwap(false, true) {
+			return p.unsure(ctx, "start a shell")
 		}
-		_, err := io.WriteString(p.ch, script)
-		if errors.Is(err, io.EOF) {
-			return nil // it ended before it had read all: the exit status tells
-		}
-		return err
-	})
+		return p.l.notStarted("start a shell", context.Cause(ctx))
+	}
+	if err == nil {
+		return nil
+	}
+	p.l.drop(p.ch)
+	return p.l.notStarted("start a shell", p.reason(err))
 }
 
-// sure does what the library may not come back from.
-func (p *proc) sure(ctx context.Context, do func() error) error {
-	result := make(chan error, 1)
-	p.l.spawn(func() { result <- do() })
-	select {
-	case err := <-result:
-		if err == nil {
-			return nil
+func (p *proc) put(script string) error {
+	if !p.runs {
+		if err := p.exec(); err != nil {
+			return err
 		}
-		p.l.drop(p.ch)
-		return p.l.notStarted("start a shell", p.reason(err))
-	case <-ctx.Done():
-		p.l.drop(p.ch)
-	case <-p.l.dead:
+		p.runs = true
 	}
-	return p.unsure(ctx, "start a shell")
+	if !p.way.CompareAndSwap(false, true) {
+		return nil // nobody waits for it any more
+	}
+	n, err := io.WriteString(p.ch, script)
+	p.whole = n >= len(script)-1 // the end of all input ends a line, too
+	if p.whole || errors.Is(err, io.EOF) {
+		return nil // how it ended is told by its status
+	}
+	return err
 }
 
 // reason is why the connection was given up, where that explains err better.
@@ -155,6 +165,8 @@ func (p *proc) ending(ctx context.Context, doing string) error {
 	status := p.out.status()
 	switch {
 	case p.out.complete():
+	case !p.hasExited() && !p.whole:
+		return p.l.notStarted("start a shell", p.ended(ctx))
 	case !p.hasExited():
 		return p.unsure(ctx, doing)
 	case !p.out.started():
@@ -186,17 +198,21 @@ func (p *proc) neverRan() error {
 
 // unsure: from here on the script may have run.
 func (p *proc) unsure(ctx context.Context, doing string) error {
-	cause := errors.New("the session ended without an exit status")
-	switch {
-	case ctx.Err() != nil:
-		cause = context.Cause(ctx)
-	case p.l.lostSoon():
-		cause = p.l.cause
-	}
 	return &UnknownError{fault{
-		Doing: doing, Err: cause, code: "FD-SSH-LOST", machine: p.l.name,
+		Doing: doing, Err: p.ended(ctx), code: "FD-SSH-LOST", machine: p.l.name,
 		hint: "nobody knows whether the command on " + p.l.name + " took effect; look at the machine with: flipdeploy status",
 	}}
+}
+
+// ended is why there is no exit status.
+func (p *proc) ended(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case p.l.lostSoon():
+		return p.l.cause
+	}
+	return errors.New("the session ended without an exit status")
 }
 
 func (l *link) notStarted(doing string, err error) *NotStartedError {

@@ -32,8 +32,8 @@ func (p *proc) wrap(script string, stdin bool) string {
 
 // Run runs a POSIX shell script and returns what it wrote to stdout. The error is
 // nil for exit 0 only; it is an *ExitError, a *NotStartedError, an *UnknownError,
-// or an *OutputError for exit 0 with too much output. One that is not answered within
-// Config.CallTimeout, or as long as Patient said, is unknown.
+// or an *OutputError for exit 0 with too much output. One that was sent and is not answered
+// within Config.CallTimeout, or as long as Patient said, is unknown.
 func (m *Machine) Run(ctx context.Context, script string) ([]byte, error) {
 	return about(ctx, m.cfg.Name, script, func(ctx context.Context) ([]byte, error) {
 		release, err := m.Hold(ctx)

@@ -144,7 +144,7 @@ func (p *proc) ran(ctx context.Context) bool {
 	case <-ctx.Done():
 		return true
 	}
-	return p.out.started() || !p.hasExited()
+	return p.out.started() || p.whole && !p.hasExited()
 }
 
 // openShell opens the session; the slot is given back when it has ended.

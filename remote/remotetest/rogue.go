@@ -25,6 +25,8 @@ type Manners struct {
 	Resets     int    // ends the first so many connections before the greeting, then behaves
 	NoSessions bool   // refuses every session
 	NoExec     bool   // refuses to run anything
+	NoAnswer   bool   // neither runs anything nor refuses to
+	Deaf       bool   // closes the session in which it runs something, and has read nothing
 	Endless    bool   // writes for ever
 	NoStatus   bool   // closes the session and does not tell how the script ended
 	Mute       bool   // answers no keep-alive once a session is open
@@ -166,11 +168,18 @@ func answer(reqs <-chan *ssh.Request, may bool, mute <-chan struct{}) {
 
 func (r *Rogue) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 	for q := range reqs {
-		if q.Type != "exec" || r.manners.NoExec {
+		switch m := r.manners; {
+		case q.Type != "exec" || m.NoExec:
 			_ = q.Reply(false, nil)
+			continue
+		case m.NoAnswer:
 			continue
 		}
 		_ = q.Reply(true, nil)
+		if r.manners.Deaf {
+			time.AfterFunc(200*time.Millisecond, func() { _ = ch.Close() })
+			continue
+		}
 		r.done.Go(func() { r.shell(ch) })
 	}
 }
