@@ -82,8 +82,8 @@ func TestWhatIsSureNobodyWaitsFor(t *testing.T) {
 			x := &shipment{Site: &Site{m: h}, Cargo: NewCargo(&Artifact{Size: small}, CargoOptions{})}
 			seen, end := x.look(t.Context())
 			synctest.Wait()
-			if s := seen(); s != c.want || h.asked != c.asked || time.Since(began) > 0 {
-				t.Errorf("%s: %+v, asked %d times, after %s", c.name, s, h.asked, time.Since(began))
+			if s := seen(); s != c.want || h.questions() != c.asked || time.Since(began) > 0 {
+				t.Errorf("%s: %+v, asked %d times, after %s", c.name, s, h.questions(), time.Since(began))
 			}
 			end()
 		})
@@ -143,6 +143,12 @@ func (h *taker) RoundTrip(ctx context.Context) (time.Duration, error) {
 	return h.distant.RoundTrip(ctx)
 }
 
+func (h *taker) questions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asked
+}
+
 // TestAPaceIsThatOfTheHost: no more than two batches are ahead of what it has read.
 func TestAPaceIsThatOfTheHost(t *testing.T) {
 	const size = 500*batch + 1
@@ -168,8 +174,8 @@ func TestAPaceIsThatOfTheHost(t *testing.T) {
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%s: %d bytes: %v", c.name, len(got), err)
 			}
-			if h.asked < c.least || h.asked > c.most || took < c.longer || took > c.during {
-				t.Errorf("%s: asked %d times, %s", c.name, h.asked, took)
+			if n := h.questions(); n < c.least || n > c.most || took < c.longer || took > c.during {
+				t.Errorf("%s: asked %d times, %s", c.name, n, took)
 			}
 		})
 	}
@@ -199,13 +205,13 @@ func TestWhatWasSeenMeanwhileIsNotAskedForAgain(t *testing.T) {
 			defer over()
 			time.Sleep(2 * farAway)
 			x.seen()
-			asked, began := h.asked, time.Now()
+			asked, began := h.questions(), time.Now()
 			want, more := trip, 0
 			if trip == time.Hour { // it hangs
 				want, more = farAway, 1
 			}
-			if got, _ := x.tripTo(t.Context(), x.still()); got != want || h.asked != asked+more || time.Since(began) > listens {
-				t.Errorf("%s: %s, asked %d times more, in %s", trip, got, h.asked-asked, time.Since(began))
+			if got, _ := x.tripTo(t.Context(), x.still()); got != want || h.questions() != asked+more || time.Since(began) > listens {
+				t.Errorf("%s: %s, asked %d times more, in %s", trip, got, h.questions()-asked, time.Since(began))
 			}
 		})
 	}
