@@ -3,10 +3,13 @@ package site
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flipdeploy/flipdeploy/remote"
 )
 
 //go:embed observe.sh
@@ -31,9 +34,12 @@ type Facts struct {
 	Tools      []string
 }
 
-// Observe reads the host and changes nothing.
+// Observe reads the host and changes nothing, so it asks once more where the answer was lost.
 func (s *Site) Observe(ctx context.Context) (Facts, error) {
 	out, err := s.run(ctx, keptLib+toolsLib+observeScript, nil)
+	if unknown := (*remote.UnknownError)(nil); errors.As(err, &unknown) && ctx.Err() == nil {
+		out, err = s.run(ctx, keptLib+toolsLib+observeScript, nil)
+	}
 	if err != nil {
 		return Facts{}, err
 	}
