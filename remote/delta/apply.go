@@ -37,10 +37,10 @@ func Apply(out io.Writer, old io.ReaderAt, oldSize int64, patch io.ReaderAt, pat
 	if oldSize != h.OldSize {
 		return fmt.Errorf("the old file has %d bytes, and the patch is for one of %d", oldSize, h.OldSize)
 	}
-	a := applier{Head: h, old: old, sum: sha256.New()}
+	a := applier{Head: h, old: old, patch: patch, sum: sha256.New()}
 	a.out = io.MultiWriter(out, a.sum)
 	defer a.close()
-	if err := a.open(patch); err != nil {
+	if err := errors.Join(a.prepare(), a.open(gaps, values, extra)); err != nil {
 		return err
 	}
 	if err := a.run(); err != nil {
@@ -54,30 +54,36 @@ func Apply(out io.Writer, old io.ReaderAt, oldSize int64, patch io.ReaderAt, pat
 
 type applier struct {
 	Head
-	old  io.ReaderAt
-	out  io.Writer
-	sum  hash.Hash
-	free []func()
+	old   io.ReaderAt
+	patch io.ReaderAt
+	out   io.Writer
+	sum   hash.Hash
 
-	control, gaps, values, extra *bufio.Reader
+	stream [streams]*bufio.Reader // those that are open
+	free   []func()
 
-	at, from int64 // written so far; where in old the last copy ended
-	quiet    int64 // bytes of the copies that are as in old until the next that is not; -1: all
-	buf      [64 << 10]byte
+	pieces []piece
+	predictor
+
+	at    int64 // written so far
+	quiet int64 // bytes of the copies that are as predicted until the next that is not; -1: all
+	buf   [chunk]byte
 }
 
-func (a *applier) open(patch io.ReaderAt) error {
-	at := int64(headSize)
-	for i, to := range []**bufio.Reader{&a.control, &a.gaps, &a.values, &a.extra} {
-		section := io.NewSectionReader(patch, at, a.packed[i])
-		z, err := zstd.NewReader(section, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(2*reach), zstd.WithDecoderMaxMemory(MaxSize))
+// open has streams ready to be read.
+func (a *applier) open(which ...int) error {
+	for _, i := range which {
+		at := int64(headSize)
+		for _, n := range a.packed[:i] {
+			at += n
+		}
+		z, err := zstd.NewReader(io.NewSectionReader(a.patch, at, a.packed[i]), zstd.WithDecoderConcurrency(1),
+			zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(2*reach), zstd.WithDecoderMaxMemory(MaxSize))
 		if err != nil {
 			return fmt.Errorf("read the patch: %w", err)
 		}
 		a.free = append(a.free, z.Close)
-		*to = bufio.NewReader(z)
-		at += a.packed[i]
+		a.stream[i] = bufio.NewReader(z)
 	}
 	return nil
 }
@@ -86,74 +92,62 @@ func (a *applier) close() {
 	for _, f := range a.free {
 		f()
 	}
+	a.free = nil
 }
 
-// run writes all pieces. Each brings at least a byte, so it ends.
-func (a *applier) run() error {
-	if err := a.advance(); err != nil {
-		return err
-	}
-	for a.at < a.NewSize {
-		if err := a.piece(); err != nil {
-			return err
-		}
-	}
-	if a.quiet >= 0 {
-		return damaged("it changes bytes beyond the end")
-	}
-	for _, r := range []*bufio.Reader{a.control, a.gaps, a.values, a.extra} {
-		if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
+// ended is an error where an open stream has more than was asked of it.
+func (a *applier) ended(which ...int) error {
+	for _, i := range which {
+		if _, err := a.stream[i].ReadByte(); !errors.Is(err, io.EOF) {
 			return damaged("a stream goes on beyond the end")
 		}
 	}
 	return nil
 }
 
-func (a *applier) piece() error {
-	n, err1 := binary.ReadUvarint(a.control)
-	move, err2 := binary.ReadVarint(a.control)
-	add, err3 := binary.ReadUvarint(a.control)
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return damaged("control: %s", err)
-	}
-	left := uint64(a.NewSize - a.at)
-	if n > left || add > left-n || n+add == 0 {
-		return damaged("a piece of %d and %d bytes, where %d are left", n, add, left)
-	}
-	// from is within the old file, so that this cannot overflow but for a hostile move
-	if move < -a.from || move > a.OldSize-a.from || int64(n) > a.OldSize-a.from-move {
-		return damaged("%d bytes from %d%+d of an old file of %d", n, a.from, move, a.OldSize)
-	}
-	a.from += move
-	if err := a.copy(int64(n)); err != nil {
+// run writes all pieces.
+func (a *applier) run() error {
+	if err := a.advance(); err != nil {
 		return err
 	}
-	return a.add(int64(add))
+	for _, p := range a.pieces {
+		if err := a.copy(int64(p.old), int64(p.n)); err != nil {
+			return err
+		}
+		if err := a.add(int64(p.add)); err != nil {
+			return err
+		}
+	}
+	if a.quiet >= 0 {
+		return damaged("it changes bytes beyond the end")
+	}
+	return a.ended(gaps, values, extra)
 }
 
-// copy writes n bytes of old with what differs.
-func (a *applier) copy(n int64) error {
+// copy writes n bytes of old as they are predicted, with what differs.
+func (a *applier) copy(from, n int64) error {
 	for n > 0 {
 		part := a.buf[:min(n, int64(len(a.buf)))]
-		if _, err := io.ReadFull(io.NewSectionReader(a.old, a.from, int64(len(part))), part); err != nil {
+		if _, err := io.ReadFull(io.NewSectionReader(a.old, from, int64(len(part))), part); err != nil {
 			return fmt.Errorf("read the old file: %w", err)
 		}
-		if err := a.change(part); err != nil {
+		if err := a.predictor.run(part, from, a.at, a.change); err != nil {
 			return err
 		}
 		if err := a.write(part); err != nil {
 			return err
 		}
-		a.from += int64(len(part))
+		from += int64(len(part))
 		n -= int64(len(part))
 	}
 	return nil
 }
 
+// change makes part, which is predicted, what it is.
 func (a *applier) change(part []byte) error {
 	for len(part) > 0 && a.quiet >= 0 && a.quiet < int64(len(part)) {
 		part = part[a.quiet:]
-		d, err := a.values.ReadByte()
+		d, err := a.stream[values].ReadByte()
 		if err != nil {
 			return damaged("values: %s", err)
 		}
@@ -171,7 +165,7 @@ func (a *applier) change(part []byte) error {
 
 // advance reads how far the next change is.
 func (a *applier) advance() error {
-	n, err := binary.ReadUvarint(a.gaps)
+	n, err := binary.ReadUvarint(a.stream[gaps])
 	switch {
 	case errors.Is(err, io.EOF):
 		a.quiet = -1
@@ -189,7 +183,7 @@ func (a *applier) advance() error {
 func (a *applier) add(n int64) error {
 	for n > 0 {
 		part := a.buf[:min(n, int64(len(a.buf)))]
-		if _, err := io.ReadFull(a.extra, part); err != nil {
+		if _, err := io.ReadFull(a.stream[extra], part); err != nil {
 			return damaged("extra: %s", err)
 		}
 		if err := a.write(part); err != nil {

@@ -1,6 +1,7 @@
 // Package delta makes the next build of a program from the last one and a small
 // patch. A linker that moved code leaves most bytes as they were but for addresses: what
-// is alike is found by sampled hashes, and only the difference is sent.
+// is alike is found by sampled hashes, what addresses become is predicted, and only the
+// difference is sent.
 package delta
 
 import (
@@ -10,17 +11,31 @@ import (
 	"fmt"
 )
 
-// A patch is a head, and then four streams, each one zstd frame:
+// A patch is a head, and then streams, each one zstd frame:
 //
-//	control  for each piece: bytes copied, where from (relative), bytes added
-//	gaps     between bytes of the copies that differ: how many do not
-//	values   new − old of those that do
+//	layouts  of the old file and the new: where references lie, and go
+//	lengths  for each piece: bytes copied,
+//	moves    where from (relative),
+//	adds     bytes added
+//	gaps     between bytes of the copies that are not as predicted: how many are
+//	values   new − predicted of those that are not
 //	extra    bytes that are added
 //
-// Most differences are addresses, so gaps and values repeat; apart they pack well.
+// What is predicted of a copy are its old bytes, but that its references go to where the
+// pieces say that their targets went. The rest repeats; apart the streams pack well.
 const (
-	magic    = "fdpatch1"
-	streams  = 4
+	layouts = iota
+	lengths
+	moves
+	adds
+	gaps
+	values
+	extra
+	streams
+)
+
+const (
+	magic    = "fdpatch2"
 	headSize = len(magic) + 8 + 8 + 2*sha256.Size + streams*8
 )
 
@@ -68,8 +83,11 @@ func (h *Head) decode(b []byte, size int64) error {
 		}
 		left -= h.packed[i]
 	}
-	if left != 0 || h.OldSize < 0 || h.NewSize < 0 {
+	if left != 0 {
 		return damaged("%d bytes too many", left)
+	}
+	if h.OldSize < 0 || h.OldSize > MaxSize || h.NewSize < 0 || h.NewSize > MaxSize {
+		return damaged("it is for files of %d and %d bytes", h.OldSize, h.NewSize)
 	}
 	return nil
 }

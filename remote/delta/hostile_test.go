@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,16 +19,27 @@ import (
 func forged(t testing.TB, size int64, control []int64, rest ...[]byte) []byte {
 	t.Helper()
 	h := Head{OldSize: int64(len(forgedOld)), NewSize: size, OldSHA256: sha256.Sum256(forgedOld)}
-	var raw [streams][]byte
+	raw := [streams][]byte{layouts: new(layout).encode(new(layout).encode(nil))}
 	for i, n := range control {
 		if i%3 == 1 {
-			raw[0] = binary.AppendVarint(raw[0], n)
+			raw[moves] = binary.AppendVarint(raw[moves], n)
 		} else {
-			raw[0] = binary.AppendUvarint(raw[0], uint64(n))
+			raw[lengths+i%3] = binary.AppendUvarint(raw[lengths+i%3], uint64(n))
 		}
 	}
-	copy(raw[1:], rest)
+	copy(raw[gaps:], rest)
 	patch, err := pack(h, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return patch
+}
+
+// laid is a patch that says so of where things lie.
+func laid(t testing.TB, says []byte) []byte {
+	t.Helper()
+	h := Head{OldSize: 100, NewSize: 12, OldSHA256: sha256.Sum256(forgedOld)}
+	patch, err := pack(h, [streams][]byte{layouts: says})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +63,7 @@ func hostile(t testing.TB) map[string][]byte {
 		"50 bytes from 0-1 of an old file of 100":                                 forged(t, 100, []int64{50, -1, 0}),
 		"1 bytes from 0+9223372036854775807 of an old file of 100":                forged(t, 100, []int64{1, math.MaxInt64, 0}),
 		"1 bytes from 0-9223372036854775808 of an old file of 100":                forged(t, 100, []int64{1, math.MinInt64, 0}),
-		"control: EOF\nEOF\nEOF":                                                  forged(t, 100, nil),
+		"pieces: EOF\nEOF\nEOF":                                                   forged(t, 100, nil),
 		"extra: EOF":                                                              forged(t, 100, []int64{0, 0, 100}),
 		"extra: unexpected EOF":                                                   forged(t, 100, []int64{0, 0, 100}, nil, nil, []byte("short")),
 		"values: EOF":                                                             forged(t, 100, []int64{100, 0, 0}, []byte{1}),
@@ -59,6 +72,11 @@ func hostile(t testing.TB) map[string][]byte {
 		"it changes bytes beyond the end":                                         forged(t, 50, []int64{50, 0, 0}, []byte{50}),
 		"a stream goes on beyond the end":                                         forged(t, 100, []int64{100, 0, 0}, nil, zeros),
 		"gaps: binary: varint overflows a 64-bit integer":                         forged(t, 100, []int64{100, 0, 0}, bytes.Repeat([]byte{0xff}, 11)),
+		"14 pieces, and only 14 bytes of 400":                                     forged(t, 400, slices.Repeat([]int64{1, 0, 0}, 20)),
+		"the layout is cut":                                                       laid(t, []byte{1, 2, 3}),
+		"the layout goes on beyond the end":                                       laid(t, make([]byte, 2*places+1)),
+		"a layout beyond a file of 100 bytes":                                     laid(t, (&layout{text: 101}).encode(nil)),
+		"a layout beyond a file of 12 bytes":                                      laid(t, (&layout{functab: 13}).encode(make([]byte, places))),
 		"it makes a file whose sha256 is " + sumOf(forgedOld) + ", not " + sumOf0: forged(t, 100, []int64{100, 0, 0}),
 	}
 }
@@ -101,6 +119,57 @@ func TestAFullDiskIsSaid(t *testing.T) {
 	}
 }
 
+// Tables that say they are everywhere, in a file that says so too.
+func TestHostileTablesTakeLittle(t *testing.T) {
+	const size = 8 << 20
+	r := rand.New(rand.NewSource(1))
+	noise := make([]byte, size)
+	_, _ = r.Read(noise)
+	var l layout
+	for place := range l {
+		l[place] = size * int64(place%2) // all ranges are the whole file
+	}
+	l[arch], l[bias], l[end], l[functab], l[functions], l[funcdata], l[funcdataEnd] = amd64, 0, math.MaxUint32, 0, size, 1, size
+	for name, old := range map[string][]byte{"noise": noise, "zeros": make([]byte, size), "types": bytes.Repeat([]byte{0, 1, 1, 1, 0, 1, 1, 0x14}, size/8)} {
+		file := &meter{file: bytes.NewReader(old)}
+		found, err := l.references(file, size)
+		if err != nil || len(found) > size/16 {
+			t.Errorf("%s: %d references: %v", name, len(found), err)
+		}
+		if file.read > 40*size {
+			t.Errorf("%s: read %d MiB of %d", name, file.read>>20, size>>20)
+		}
+		patch := made(t, old, noise[:1<<20], l, layout{arch: amd64, functab: 1 << 20})
+		if got, err := apply(old, patch); err != nil || !bytes.Equal(got, noise[:1<<20]) {
+			t.Errorf("%s: other bytes: %v", name, err)
+		}
+	}
+}
+
+// meter counts what is read of a file.
+type meter struct {
+	file io.ReaderAt
+	read int64
+}
+
+func (c *meter) ReadAt(b []byte, at int64) (int, error) {
+	c.read += int64(len(b))
+	return c.file.ReadAt(b, at)
+}
+
+func TestAnOldFileThatCannotBeReadIsSaid(t *testing.T) {
+	l := layout{arch: amd64, bias: 1 << 22, end: 100, functions: 1, rodata: 1, rodataEnd: 100}
+	patch := made(t, forgedOld, forgedOld, l, l)
+	err := Apply(io.Discard, broken{}, 100, bytes.NewReader(patch), int64(len(patch)))
+	if err == nil || err.Error() != "read the old file: input/output error" || errors.Is(err, ErrDamaged) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
+
 func FuzzApply(f *testing.F) {
 	for _, patch := range hostile(f) {
 		f.Add(forgedOld, patch)
@@ -113,6 +182,16 @@ func FuzzApply(f *testing.F) {
 		f.Add(forgedOld, patch)
 		f.Add(forgedOld[1:], patch)
 		f.Add([]byte{}, patch[:len(patch)/2])
+	}
+	for a := range int64(3) {
+		noise := make([]byte, 2000)
+		_, _ = rand.New(rand.NewSource(a)).Read(noise)
+		var l layout
+		for place := range l {
+			l[place] = int64(place) * 100
+		}
+		l[arch], l[functions] = a, 20
+		f.Add(noise, made(f, noise, append(noise[1000:1500:1500], noise...), l, l))
 	}
 	f.Fuzz(func(t *testing.T, old, patch []byte) {
 		h, err := ReadHead(bytes.NewReader(patch), int64(len(patch)))

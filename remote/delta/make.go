@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -9,12 +10,15 @@ import (
 )
 
 // MaxSize is the size of the largest file that patches are made of and to: making one
-// takes four times as much memory.
+// takes seven times as much memory.
 const MaxSize = 256 << 20
 
-// reach is how far back a stream's packing looks; with four of them it is what applying
-// a patch costs in memory.
+// reach is how far back a stream's packing looks; with three of them at once it is most
+// of what applying a patch costs in memory.
 const reach = 4 << 20
+
+// chunk is how much of a copy is predicted at once. References across its end are not.
+const chunk = 64 << 10
 
 // Make returns a patch that turns old into new.
 func Make(old, new []byte) ([]byte, error) {
@@ -23,7 +27,7 @@ func Make(old, new []byte) ([]byte, error) {
 	}
 	h := Head{OldSize: int64(len(old)), NewSize: int64(len(new)), OldSHA256: sha256.Sum256(old), NewSHA256: sha256.Sum256(new)}
 	var raw [streams][]byte
-	split(&raw, old, new)
+	split(&raw, old, new, layoutOf(old), layoutOf(new))
 	patch, err := pack(h, raw)
 	if err != nil {
 		return nil, fmt.Errorf("make a patch: %w", err)
@@ -32,7 +36,7 @@ func Make(old, new []byte) ([]byte, error) {
 }
 
 func pack(h Head, raw [streams][]byte) ([]byte, error) {
-	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(reach), zstd.WithEncoderConcurrency(1))
+	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(reach), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
@@ -45,35 +49,65 @@ func pack(h Head, raw [streams][]byte) ([]byte, error) {
 	return append(h.encode(), body...), packer.Close()
 }
 
-// split writes the four streams.
-func split(to *[streams][]byte, old, new []byte) {
-	var expected, at, gap int
-	for _, p := range pieces(old, new) {
-		to[0] = binary.AppendUvarint(to[0], uint64(p.n))
-		to[0] = binary.AppendVarint(to[0], int64(p.old-expected))
-		to[0] = binary.AppendUvarint(to[0], uint64(p.add))
-		gap = differ(to, gap, old[p.old:p.old+p.n], new[at:at+p.n])
-		at += p.n
-		to[3] = append(to[3], new[at:at+p.add]...)
-		at += p.add
-		expected = p.old + p.n
+// split writes the streams. Whatever the layouts are they make new; true ones make it
+// of little.
+func split(to *[streams][]byte, old, new []byte, was, is layout) {
+	to[layouts] = is.encode(was.encode(nil))
+	before, after := programOf(old, was), programOf(new, is)
+	found := pieces(before.labelled(old), after.labelled(new))
+	d := differ{to: to, left: new}
+	d.all(&predictor{old: before, new: is, guide: newGuide(found, int64(len(old)))}, old, found)
+}
+
+func programOf(file []byte, l layout) program {
+	fixed, err := l.references(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		panic(err) // bytes can be read
+	}
+	return program{layout: l, fixed: fixed}
+}
+
+// A differ writes the pieces, and what the prediction of them does not say.
+type differ struct {
+	to   *[streams][]byte
+	left []byte // of the new file
+	gap  int    // bytes that were as predicted since the last that was not
+}
+
+func (d *differ) all(p *predictor, old []byte, found []piece) {
+	var buf [chunk]byte
+	var at, expected int64
+	for _, f := range found {
+		d.to[lengths] = binary.AppendUvarint(d.to[lengths], uint64(f.n))
+		d.to[moves] = binary.AppendVarint(d.to[moves], int64(f.old)-expected)
+		d.to[adds] = binary.AppendUvarint(d.to[adds], uint64(f.add))
+		from := int64(f.old)
+		for expected = from + int64(f.n); from < expected; {
+			part := buf[:copy(buf[:], old[from:expected])]
+			_ = p.run(part, from, at, d.settle) // settle has no errors
+			from, at = from+int64(len(part)), at+int64(len(part))
+		}
+		d.to[extra] = append(d.to[extra], d.left[:f.add]...)
+		d.left, at = d.left[f.add:], at+int64(f.add)
 	}
 }
 
-// differ writes where new is not old, and by how much; gap is how many bytes were equal
-// before, and are at the end.
-func differ(to *[streams][]byte, gap int, old, new []byte) int {
+// settle writes where part is not what is left begins with, and by how much, and makes it that.
+func (d *differ) settle(part []byte) error {
+	new := d.left[:len(part)]
+	d.left = d.left[len(part):]
 	for i := 0; i < len(new); {
-		if i+8 <= len(new) && binary.LittleEndian.Uint64(old[i:]) == binary.LittleEndian.Uint64(new[i:]) {
-			i, gap = i+8, gap+8
+		if i+8 <= len(new) && le.Uint64(part[i:]) == le.Uint64(new[i:]) {
+			i, d.gap = i+8, d.gap+8
 			continue
 		}
-		if d := new[i] - old[i]; d != 0 {
-			to[1] = binary.AppendUvarint(to[1], uint64(gap))
-			to[2] = append(to[2], d)
-			gap = -1
+		if diff := new[i] - part[i]; diff != 0 {
+			d.to[gaps] = binary.AppendUvarint(d.to[gaps], uint64(d.gap))
+			d.to[values] = append(d.to[values], diff)
+			d.gap = -1
 		}
-		i, gap = i+1, gap+1
+		i, d.gap = i+1, d.gap+1
 	}
-	return gap
+	copy(part, new)
+	return nil
 }

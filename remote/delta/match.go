@@ -8,13 +8,14 @@ import (
 const (
 	window = 16 // bytes that must be equal for a likeness to be looked at
 	step   = 8  // of the old file, one window in so many is remembered
-	dip    = 48 // a likeness ends where so many more bytes differ than are equal
-	worth  = 24 // equal bytes that pay for a copy's three numbers
+	miss   = 4  // how many equal bytes outweigh one that differs
+	dip    = 60 // a likeness ends where differing bytes outweigh equal ones by so many
+	worth  = 32 // equal bytes that pay for a copy's three numbers
 )
 
 // A piece of the new file is n bytes much like the old ones at old, and add that are
 // in no old file.
-type piece struct{ old, n, add int }
+type piece struct{ old, n, add uint32 }
 
 // pieces cut new into likenesses with old.
 func pieces(old, new []byte) []piece {
@@ -66,7 +67,7 @@ func (m *matcher) best(at int) (from, begin, n int) {
 	tried := -1
 	if k := len(m.found); k > 0 {
 		last := m.found[k-1]
-		tried = last.old + at - (m.done - last.n)
+		tried = int(last.old) + at - (m.done - int(last.n))
 		from, begin, n = m.likeness(tried, at)
 	}
 	if known := int(m.table[slot(m.new[at:], len(m.table))]) - 1; known >= 0 && known != tried {
@@ -96,7 +97,7 @@ func same(a, b []byte) bool {
 		binary.LittleEndian.Uint64(a[8:]) == binary.LittleEndian.Uint64(b[8:])
 }
 
-// forward is the length up to which a and b are more alike than not, and how many bytes
+// forward is the length up to which a and b are alike but for little, and how many bytes
 // of that are equal.
 func forward(a, b []byte) (n, equal int) {
 	score, best, hits := 0, 0, 0
@@ -107,7 +108,7 @@ func forward(a, b []byte) (n, equal int) {
 		} else if a[i] == b[i] {
 			i, score, hits = i+1, score+1, hits+1
 		} else {
-			i, score = i+1, score-1
+			i, score = i+1, score-miss
 		}
 		if score > best {
 			best, n, equal = score, i, hits
@@ -123,7 +124,7 @@ func backward(a, b []byte) (n, equal int) {
 		if a[len(a)-i] == b[len(b)-i] {
 			score, hits = score+1, hits+1
 		} else {
-			score--
+			score -= miss
 		}
 		if score > best {
 			best, n, equal = score, i, hits
@@ -135,7 +136,7 @@ func backward(a, b []byte) (n, equal int) {
 // take makes a piece of a likeness; what lies before it is in no old file.
 func (m *matcher) take(from, begin, n int) {
 	m.rest(begin)
-	m.found = append(m.found, piece{old: from, n: n})
+	m.found = append(m.found, piece{old: uint32(from), n: uint32(n)})
 	m.done += n
 }
 
@@ -147,6 +148,6 @@ func (m *matcher) rest(end int) {
 	if len(m.found) == 0 {
 		m.found = append(m.found, piece{})
 	}
-	m.found[len(m.found)-1].add += end - m.done
+	m.found[len(m.found)-1].add += uint32(end - m.done)
 	m.done = end
 }

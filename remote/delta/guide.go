@@ -1,0 +1,99 @@
+package delta
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+)
+
+// A guide tells where things of the old file are in the new one: the pieces say so, and
+// what references turned out to be, which is better.
+type guide struct {
+	spans []span
+	first []int32 // of each sector of the old file, the last span that begins before it
+	seen  []turned
+}
+
+// A span is n bytes of the old file that are in the new.
+type span struct{ old, new, n uint32 }
+
+// turned is a target, and what it turned out to be.
+type turned struct{ from, to uint32 }
+
+const (
+	sector = 4 << 10
+	seen   = 1 << 17
+)
+
+func newGuide(pieces []piece, oldSize int64) *guide {
+	g := &guide{seen: make([]turned, seen), first: make([]int32, oldSize/sector+1)}
+	at := uint32(0)
+	for _, p := range pieces {
+		if p.n > 0 {
+			g.spans = append(g.spans, span{uint32(p.old), at, uint32(p.n)})
+		}
+		at += uint32(p.n) + uint32(p.add)
+	}
+	slices.SortFunc(g.spans, func(a, b span) int { return cmp.Compare(a.old, b.old) })
+	g.spans = disjoint(g.spans)
+	i := int32(0)
+	for s := range g.first {
+		for int(i)+1 < len(g.spans) && g.spans[i+1].old < uint32(s*sector) {
+			i++
+		}
+		g.first[s] = i
+	}
+	return g
+}
+
+// disjoint leaves of spans in order only what does not overlap; the longer one stays, as
+// the shorter is more likely like by chance.
+func disjoint(spans []span) []span {
+	out := spans[:0]
+	for _, s := range spans {
+		if k := len(out); k > 0 && s.old < out[k-1].old+out[k-1].n {
+			last := &out[k-1]
+			over := last.old + last.n - s.old
+			switch {
+			case s.n > last.n:
+				last.n -= over
+			case s.n <= over:
+				continue
+			default:
+				s = span{s.old + over, s.new + over, s.n - over}
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// where is the place in the new file of what is at an offset of the old one. What went
+// is where it would be had it stayed with what lies before it.
+func (g *guide) where(target int64) int64 {
+	if s := g.seen[slotOf(target)]; s.from == uint32(target) && s.to != 0 {
+		return int64(s.to)
+	}
+	if len(g.spans) == 0 {
+		return target
+	}
+	i := 0
+	if s := target / sector; target >= 0 {
+		lo := int(g.first[min(s, int64(len(g.first)-1))])
+		hi := len(g.spans)
+		if s+1 < int64(len(g.first)) {
+			hi = int(g.first[s+1]) + 1
+		}
+		i = max(0, lo+sort.Search(hi-lo, func(i int) bool { return int64(g.spans[lo+i].old) > target })-1)
+	}
+	return target + int64(g.spans[i].new) - int64(g.spans[i].old)
+}
+
+// learn has where know better.
+func (g *guide) learn(target, is int64) {
+	g.seen[slotOf(target)] = turned{uint32(target), uint32(is)}
+}
+
+func slotOf(target int64) uint64 {
+	return uint64(target) * 0x9e3779b97f4a7c15 >> 47 // of 64 bits as many as make a number below seen
+}

@@ -1,0 +1,78 @@
+package delta
+
+import (
+	"bytes"
+	"math/bits"
+)
+
+// labelled is file with each reference replaced by a number that depends on what it
+// refers to, not on where that lies: so what did not change is alike in the last build
+// and the next, and what did is not.
+func (p *program) labelled(file []byte) []byte {
+	refs := p.in(make([]reference, 0, len(file)/16), file, 0)
+	if len(refs) == 0 {
+		return file
+	}
+	var nowhere layout
+	blank := bytes.Clone(file)
+	for _, r := range refs {
+		nowhere.aim(r.kind, blank[r.at:], 0, 0)
+	}
+	names := p.nameAll(file)
+	out := bytes.Clone(blank)
+	for _, r := range refs {
+		t := p.target(r.kind, file[r.at:], int64(r.at))
+		nowhere.aim(r.kind, out[r.at:], 0, int64(p.label(r.kind, t, blank, names)))
+	}
+	return out
+}
+
+// longest is the name that is told from others.
+const longest = 1 << 12
+
+// label is for what is at target: the name of a function, or else what is there.
+func (p *program) label(k kind, target int64, blank []byte, names map[int64]uint64) uint64 {
+	if target >= p.layout[text] && target < p.layout[textEnd] || k == toFunc {
+		return names[target]
+	}
+	if target < 0 || target >= int64(len(blank)) {
+		return 0
+	}
+	there := blank[target:]
+	switch k {
+	case toName:
+		there = there[:min(len(there), longest)]
+		return sum(there[:max(0, bytes.IndexByte(there, 0))])
+	case near, page, toPctab, toData:
+		return sum(there[:min(len(there), 8)]) // of strings and tables there may be no more
+	default:
+		return sum(there[:min(len(there), 24)]) // what tells one type from another
+	}
+}
+
+// nameAll is the label of each function: at its code, and at what runtime.functab says of it.
+func (p *program) nameAll(file []byte) map[int64]uint64 {
+	names := make(map[int64]uint64, 2*p.layout[functions])
+	size := int64(len(file))
+	for entry, n := p.layout[functab], p.layout[functions]; n > 0 && entry <= size-8; entry, n = entry+8, n-1 {
+		f := p.layout[functab] + int64(le.Uint32(file[entry+4:]))
+		if f > size-8 {
+			break
+		}
+		name := p.label(toName, p.target(toName, file[f+4:], 0), file, nil)
+		names[p.layout[text]+int64(le.Uint32(file[entry:]))], names[f] = name, name
+	}
+	return names
+}
+
+// sum is a number that fills any reference.
+func sum(b []byte) uint64 {
+	h := uint64(len(b))
+	for ; len(b) >= 8; b = b[8:] {
+		h = bits.RotateLeft64(h^le.Uint64(b), 29) * 0x9e3779b97f4a7c15
+	}
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 0x100000001b3
+	}
+	return (h ^ h>>32) * 0x9e3779b97f4a7c15
+}

@@ -1,0 +1,61 @@
+package delta
+
+import "slices"
+
+// A program is a file whose references can be found.
+type program struct {
+	layout
+	fixed fixed
+}
+
+// in are the references that lie wholly in part, which is of the file from an offset on.
+// They are in order, do not overlap, and depend on nothing else.
+func (p *program) in(found []reference, part []byte, at int64) []reference {
+	if p.layout[arch] == 0 {
+		return found
+	}
+	to := at + int64(len(part))
+	code, codeEnd := clip(at, to, p.layout[text], p.layout[textEnd])
+	found = p.inData(found, part, at, at, code)
+	found = p.inCode(found, part[code-at:codeEnd-at], code, int(code-at))
+	return p.inData(found, part, at, codeEnd, to)
+}
+
+// clip is the part of from…to that is in begin…end, at to where there is none.
+func clip(from, to, begin, end int64) (int64, int64) {
+	from, end = min(max(from, begin), to), min(end, to)
+	return from, max(from, end)
+}
+
+// inData adds those from an offset up to another.
+func (p *program) inData(found []reference, part []byte, at, from, to int64) []reference {
+	i, _ := slices.BinarySearch(p.fixed, uint32(from)<<4)
+	for ; i < len(p.fixed); i++ {
+		field, kind := p.fixed.at(i)
+		if field+int64(kind.size()) > to {
+			break
+		}
+		if field < from {
+			continue
+		}
+		found = p.pointers(found, part, at, from, field)
+		if !none(kind, part[field-at:]) {
+			found = append(found, reference{int(field - at), kind})
+		}
+		from = field + int64(kind.size())
+	}
+	return p.pointers(found, part, at, from, to)
+}
+
+// pointers adds what looks like one in constants and variables.
+func (p *program) pointers(found []reference, part []byte, at, from, to int64) []reference {
+	for _, place := range []int{rodata, data} {
+		i, stop := clip(from, to, p.layout[place], p.layout[place+1])
+		for i = (i + 7) &^ 7; i+8 <= stop; i += 8 {
+			if t := int64(le.Uint64(part[i-at:])) - p.layout[bias]; t > 0 && t < p.layout[end] {
+				found = append(found, reference{int(i - at), pointer})
+			}
+		}
+	}
+	return found
+}
