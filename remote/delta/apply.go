@@ -186,6 +186,7 @@ func (a *applier) add(n int64) error {
 		if _, err := io.ReadFull(a.stream[extra], part); err != nil {
 			return damaged("extra: %s", err)
 		}
+		a.new.absolute(part, a.at, -1)
 		if err := a.write(part); err != nil {
 			return err
 		}

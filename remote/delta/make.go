@@ -87,8 +87,14 @@ func (d *differ) all(p *predictor, old []byte, found []piece) {
 			_ = p.run(part, from, at, d.settle) // settle has no errors
 			from, at = from+int64(len(part)), at+int64(len(part))
 		}
-		d.to[extra] = append(d.to[extra], d.left[:f.add]...)
-		d.left, at = d.left[f.add:], at+int64(f.add)
+		for add := d.left[:f.add]; len(add) > 0; {
+			part := buf[:copy(buf[:], add)]
+			p.new.absolute(part, at, 1)
+			d.to[extra] = append(d.to[extra], part...)
+			add, at = add[len(part):], at+int64(len(part))
+		}
+		d.left = d.left[f.add:]
+		expected = min(expected+int64(f.add), int64(len(old)))
 	}
 }
 

@@ -10,7 +10,7 @@ const (
 	step   = 8  // of the old file, one window in so many is remembered
 	miss   = 4  // how many equal bytes outweigh one that differs
 	dip    = 60 // a likeness ends where differing bytes outweigh equal ones by so many
-	worth  = 32 // equal bytes that pay for a copy's three numbers
+	worth  = 48 // equal bytes that pay for a copy's three numbers
 )
 
 // A piece of the new file is n bytes much like the old ones at old, and add that are

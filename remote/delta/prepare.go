@@ -62,14 +62,15 @@ func (a *applier) readPieces() error {
 			return err
 		}
 		a.pieces = append(a.pieces, p)
-		from = int64(p.old) + int64(p.n)
+		from = min(int64(p.old)+int64(p.n)+int64(p.add), a.OldSize)
 		at += int64(p.n) + int64(p.add)
 	}
 	return nil
 }
 
-// piece reads one that makes no more than left bytes. The last one ended at from, which
-// is within the old file, so that nothing overflows here.
+// piece reads one that makes no more than left bytes. It is expected at from, behind what
+// the last one copied and as many bytes as it added, which come in place of others. That is
+// within the old file, so that nothing overflows here.
 func (a *applier) piece(from, left int64) (piece, error) {
 	n, err1 := binary.ReadUvarint(a.stream[lengths])
 	move, err2 := binary.ReadVarint(a.stream[moves])

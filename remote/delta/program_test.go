@@ -185,3 +185,32 @@ func TestAReferenceGoesWhereItIsAimed(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsAbsoluteBecomesAsItWas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := anyLayout(t, 300)
+		code := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]byte{0xe8, 0x8d, 5, 0x0d, 0x94, 0x90}), rapid.Byte()), 0, 200).Draw(t, "code")
+		at := int64(rapid.IntRange(0, 200).Draw(t, "at"))
+		was := bytes.Clone(code)
+		l.absolute(code, at, 1)
+		l.absolute(code, at, -1)
+		if !bytes.Equal(code, was) {
+			t.Fatalf("%x, not %x", code, was)
+		}
+	})
+}
+
+func TestCallsOfOneFunctionAreTheSameBytes(t *testing.T) {
+	for name, c := range map[string]struct {
+		layout layout
+		code   []byte
+	}{
+		"amd64": {layout{arch: amd64, textEnd: 100}, []byte{0xe8, 35, 0, 0, 0, 0x90, 0x90, 0x90, 0xe8, 27, 0, 0, 0, 0x90, 0x90, 0x90}},
+		"arm64": {layout{arch: arm64, textEnd: 100}, []byte{10, 0, 0, 0x94, 0, 0, 0, 0, 8, 0, 0, 0x94, 0, 0, 0, 0}},
+	} {
+		c.layout.absolute(c.code, 0, 1)
+		if !bytes.Equal(c.code[:8], c.code[8:]) {
+			t.Errorf("%s: %x, not %x", name, c.code[8:], c.code[:8])
+		}
+	}
+}
