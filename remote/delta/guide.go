@@ -22,11 +22,11 @@ type turned struct{ from, to uint32 }
 
 const (
 	sector = 4 << 10
-	seen   = 1 << 17
+	seen   = 1 << 17 // what is remembered of targets, the last of those that share a slot
 )
 
 func newGuide(pieces []piece, oldSize int64) *guide {
-	g := &guide{seen: make([]turned, seen), first: make([]int32, oldSize/sector+1)}
+	g := &guide{first: make([]int32, oldSize/sector+1)}
 	at := uint32(0)
 	for _, p := range pieces {
 		if p.n > 0 {
@@ -71,8 +71,10 @@ func disjoint(spans []span) []span {
 // where is the place in the new file of what is at an offset of the old one. What went
 // is where it would be had it stayed with what lies before it.
 func (g *guide) where(target int64) int64 {
-	if s := g.seen[slotOf(target)]; s.from == uint32(target) && s.to != 0 {
-		return int64(s.to)
+	if g.seen != nil {
+		if s := g.seen[slotOf(target)]; s.from == uint32(target) && s.to != 0 {
+			return int64(s.to)
+		}
 	}
 	if len(g.spans) == 0 {
 		return target
@@ -91,9 +93,11 @@ func (g *guide) where(target int64) int64 {
 
 // learn has where know better.
 func (g *guide) learn(target, is int64) {
+	if g.seen == nil {
+		g.seen = make([]turned, seen)
+	}
 	g.seen[slotOf(target)] = turned{uint32(target), uint32(is)}
 }
 
-func slotOf(target int64) uint64 {
-	return uint64(target) * 0x9e3779b97f4a7c15 >> 47 // of 64 bits as many as make a number below seen
-}
+// slotOf is a number below seen.
+func slotOf(target int64) uint64 { return uint64(target) * 0x9e3779b97f4a7c15 >> 47 }

@@ -21,7 +21,7 @@ func (p *program) labelled(file []byte) []byte {
 	names := p.nameAll(file)
 	out := bytes.Clone(blank)
 	for _, r := range refs {
-		t := p.target(r.kind, file[r.at:], int64(r.at))
+		t := p.offset(p.target(r.kind, file[r.at:], int64(r.at)))
 		nowhere.aim(r.kind, out[r.at:], 0, int64(p.label(r.kind, t, blank, names)))
 	}
 	return out

@@ -12,11 +12,12 @@ import (
 // to trust no headers.
 type layout [places]int64
 
-// Places are offsets in the file, but for arch, bias, end and functions.
+// Places are offsets in the file, but for arch, bias, gap, end and functions.
 const (
 	arch      = iota // whose code it is
 	bias             // what an address is above the offset of what lies there
-	end              // of the program in memory, as an offset: behind the file come zeros
+	gap              // how much more that is from data on, where not Go's own linker was at work
+	end              // of the program in memory, its address less bias: behind the file come zeros
 	text             // the code
 	textEnd          //
 	rodata           // constants and types, with pointers among them
@@ -64,12 +65,15 @@ func (l *layout) decode(from []byte, size int64) ([]byte, error) {
 
 func (l *layout) fits(size int64) bool {
 	for place, n := range l {
+		if n < 0 {
+			return false
+		}
 		switch place {
 		case bias:
 			if n > 1<<48 {
 				return false
 			}
-		case end:
+		case end, gap:
 			if n > math.MaxUint32 {
 				return false
 			}
@@ -80,4 +84,20 @@ func (l *layout) fits(size int64) bool {
 		}
 	}
 	return true
+}
+
+// offset is where in the file that lies which is, by its address, so far above bias.
+func (l *layout) offset(target int64) int64 {
+	if target >= l[data]+l[gap] {
+		return target - l[gap]
+	}
+	return target
+}
+
+// loaded is the other way round.
+func (l *layout) loaded(offset int64) int64 {
+	if offset >= l[data] {
+		return offset + l[gap]
+	}
+	return offset
 }

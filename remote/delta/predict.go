@@ -17,14 +17,14 @@ func (p *predictor) run(part []byte, from, to int64, settle func([]byte) error) 
 	done := 0
 	for _, r := range p.refs {
 		here := part[r.at : r.at+r.kind.size()]
-		target := p.old.target(r.kind, here, from+int64(r.at))
+		target := p.old.offset(p.old.target(r.kind, here, from+int64(r.at)))
 		expected := p.guide.where(target)
-		p.new.aim(r.kind, here, to+int64(r.at), expected)
+		p.new.aim(r.kind, here, to+int64(r.at), p.new.loaded(expected))
 		if err := settle(part[done : r.at+len(here)]); err != nil {
 			return err
 		}
 		done = r.at + len(here)
-		if is := p.new.target(r.kind, here, to+int64(r.at)); is != expected {
+		if is := p.new.offset(p.new.target(r.kind, here, to+int64(r.at))); is != expected {
 			p.guide.learn(target, is)
 		}
 	}

@@ -36,21 +36,32 @@ func layoutOf(file []byte) layout {
 	return l
 }
 
-// segments is true when all of the program lies in memory as in its file, as Go's own
-// linker has it.
+// segments is true when what is read lies in memory as in the file, and what is written
+// does, but for a gap.
 func (l *layout) segments(f *elf.File) bool {
-	first := true
+	l[bias] = -1
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_LOAD {
 			continue
 		}
-		if p.Vaddr < p.Off || p.Off+p.Memsz > math.MaxUint32 || !first && l[bias] != int64(p.Vaddr-p.Off) {
+		above := int64(p.Vaddr - p.Off)
+		if p.Vaddr > 1<<48 || p.Memsz > math.MaxUint32 || above < 0 {
 			return false
 		}
-		l[bias], first = int64(p.Vaddr-p.Off), false
-		l[end] = max(l[end], int64(p.Off+p.Memsz))
+		switch {
+		case l[bias] < 0:
+			l[bias] = above
+		case above > l[bias] && p.Flags&elf.PF_W != 0 && l[data] == 0:
+			l[gap] = above - l[bias]
+		case above != l[bias]+l[gap]:
+			return false
+		}
+		if p.Flags&elf.PF_W != 0 {
+			l[data], l[dataEnd] = int64(p.Off), int64(p.Off+p.Filesz)
+		}
+		l[end] = max(l[end], int64(p.Vaddr+p.Memsz)-l[bias])
 	}
-	return !first
+	return l[bias] >= 0
 }
 
 func (l *layout) sections(f *elf.File) {
@@ -59,12 +70,7 @@ func (l *layout) sections(f *elf.File) {
 			l[place], l[place+1] = int64(s.Offset), int64(s.Offset+s.Size)
 		}
 	}
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 {
-			l[data], l[dataEnd] = int64(p.Off), int64(p.Off+p.Filesz)
-		}
-	}
-	if s := f.Section(".itablink"); s != nil && l[data] > int64(s.Offset) {
+	if s := f.Section(".itablink"); s != nil && l[gap] == 0 && l[data] > int64(s.Offset) {
 		l[data] = int64(s.Offset) // pointers too, and they lie just before
 	}
 }
@@ -91,7 +97,7 @@ func (l *layout) tables(file []byte, s, module *elf.Section) {
 	if module == nil || module.Offset > uint64(len(file)) || uint64(len(file))-module.Offset < 8*(gofunc+1) {
 		return
 	}
-	if at := int64(le.Uint64(file[module.Offset+8*gofunc:])) - l[bias]; at > l[functab] && at < begin+int64(s.Size) {
+	if at := l.offset(int64(le.Uint64(file[module.Offset+8*gofunc:])) - l[bias]); at > l[functab] && at < begin+int64(s.Size) {
 		l[funcdata], l[funcdataEnd] = at, begin+int64(s.Size)
 	}
 }

@@ -104,7 +104,7 @@ func made(t testing.TB, old, new []byte, was, is layout) []byte {
 func TestWhateverLiesInAProgramThePatchMakesTheNextOne(t *testing.T) {
 	old, new := programs(t, "amd64")
 	r := rand.New(rand.NewSource(1))
-	for range 40 {
+	for range 12 {
 		bad := bytes.Clone(old)
 		l := layoutOf(bad)
 		for _, place := range []int{rodata, names, pctab, functab, functab, funcdata, links, data, text} {

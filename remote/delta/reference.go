@@ -36,8 +36,8 @@ type reference struct {
 	kind kind
 }
 
-// target is the offset of what a reference of kind k with these bytes, at an offset,
-// goes to; it may be any number.
+// target is the address, less bias, of what a reference of kind k with these bytes, at an
+// offset, goes to; it may be any number.
 func (l *layout) target(k kind, b []byte, at int64) int64 {
 	switch k {
 	case near:
