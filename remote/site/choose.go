@@ -17,10 +17,10 @@ const (
 	sealRate   = 160e6 // bytes a second that one core sends through SSH
 	packRate   = 180e6
 	unpackRate = 220e6
-	makeRate   = 100e6 // of the new file
-	applyRate  = 150e6 // checks included
+	makeRate   = 60e6  // of the new file
+	applyRate  = 120e6 // checks included
 	packs      = 0.42  // to so much
-	patches    = 0.04
+	patches    = 0.02
 	farAway    = 40 * time.Millisecond // there and back
 	farRate    = 8e6                   // what a far link is taken for
 	shared     = 150e6                 // links slower than that are taken for the runner's own
