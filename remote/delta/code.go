@@ -28,7 +28,7 @@ func (l *layout) inAMD64(found []reference, code []byte, at int64, add int) []re
 		}
 		t := l.target(near, code[field:], at+int64(field))
 		if toCode && t >= l[text] && t < l[textEnd] || toData && t >= l[textEnd] && t < l[end] {
-			found = append(found, reference{add + field, near})
+			found = append(found, reference{uint32(add + field), near})
 			i = field + 3
 		}
 	}
@@ -42,10 +42,10 @@ func (l *layout) inARM64(found []reference, code []byte, at int64, add int) []re
 		switch {
 		case op&0x7c000000 == 0x14000000: // B, BL
 			if t := l.target(branch, code[i:], at+int64(i)); t >= l[text] && t < l[textEnd] {
-				found = append(found, reference{add + i, branch})
+				found = append(found, reference{uint32(add + i), branch})
 			}
 		case op&0x9f000000 == 0x90000000 && op&31 == next>>5&31 && displaces(next): // ADRP
-			found = append(found, reference{add + i, page})
+			found = append(found, reference{uint32(add + i), page})
 			i += 4
 		}
 	}

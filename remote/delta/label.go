@@ -18,13 +18,14 @@ func (p *program) labelled(file []byte) []byte {
 	for _, r := range refs {
 		nowhere.aim(r.kind, blank[r.at:], 0, 0)
 	}
-	names := p.nameAll(file)
-	out := bytes.Clone(blank)
-	for _, r := range refs {
-		t := p.offset(p.target(r.kind, file[r.at:], int64(r.at)))
-		nowhere.aim(r.kind, out[r.at:], 0, int64(p.label(r.kind, t, blank, names)))
+	names, labels := p.nameAll(file), make([]uint64, len(refs))
+	for i, r := range refs {
+		labels[i] = p.label(r.kind, p.offset(p.target(r.kind, file[r.at:], int64(r.at))), blank, names)
 	}
-	return out
+	for i, r := range refs {
+		nowhere.aim(r.kind, blank[r.at:], 0, int64(labels[i]))
+	}
+	return blank
 }
 
 // longest is the name that is told from others.

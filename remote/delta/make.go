@@ -10,7 +10,7 @@ import (
 )
 
 // MaxSize is the size of the largest file that patches are made of and to: making one
-// takes seven times as much memory.
+// takes eight times as much memory.
 const MaxSize = 256 << 20
 
 // reach is how far back a stream's packing looks; with three of them at once it is most

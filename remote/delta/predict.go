@@ -16,14 +16,15 @@ func (p *predictor) run(part []byte, from, to int64, settle func([]byte) error) 
 	p.refs = p.old.in(p.refs[:0], part, from)
 	done := 0
 	for _, r := range p.refs {
-		here := part[r.at : r.at+r.kind.size()]
+		here := part[r.at:][:r.kind.size()]
+		end := int(r.at) + len(here)
 		target := p.old.offset(p.old.target(r.kind, here, from+int64(r.at)))
 		expected := p.guide.where(target)
 		p.new.aim(r.kind, here, to+int64(r.at), p.new.loaded(expected))
-		if err := settle(part[done : r.at+len(here)]); err != nil {
+		if err := settle(part[done:end]); err != nil {
 			return err
 		}
-		done = r.at + len(here)
+		done = end
 		if is := p.new.offset(p.new.target(r.kind, here, to+int64(r.at))); is != expected {
 			p.guide.learn(target, is)
 		}

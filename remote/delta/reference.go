@@ -32,7 +32,7 @@ func (k kind) size() int {
 
 // A reference lies somewhere in a part of a file.
 type reference struct {
-	at   int
+	at   uint32
 	kind kind
 }
 
