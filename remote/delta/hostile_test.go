@@ -157,6 +157,22 @@ func (c *meter) ReadAt(b []byte, at int64) (int, error) {
 	return c.file.ReadAt(b, at)
 }
 
+// Ranges that lie over each other, full of what looks like pointers.
+func TestRangesMayOverlap(t *testing.T) {
+	old := bytes.Repeat([]byte{64, 0, 0, 0, 0, 0, 0, 0}, 1000)
+	new := append([]byte("something else: "), old...)
+	for _, l := range []layout{
+		{arch: amd64, end: 8000, rodataEnd: 8000, dataEnd: 8000},
+		{arch: amd64, end: 8000, data: 500, rodataEnd: 2001, dataEnd: 8000},
+		{arch: amd64, end: 8000, rodata: 3000, rodataEnd: 8000, dataEnd: 5000},
+		{arch: arm64, end: 8000, rodataEnd: 8000, dataEnd: 8000, text: 4000, textEnd: 5000, links: 4002, linksEnd: 6002},
+	} {
+		if got, err := apply(old, made(t, old, new, l, l)); err != nil || !bytes.Equal(got, new) {
+			t.Errorf("%v: other bytes: %v", l, err)
+		}
+	}
+}
+
 func TestAnOldFileThatCannotBeReadIsSaid(t *testing.T) {
 	l := layout{arch: amd64, bias: 1 << 22, end: 100, functions: 1, rodata: 1, rodataEnd: 100}
 	patch := made(t, forgedOld, forgedOld, l, l)
@@ -201,6 +217,35 @@ func FuzzApply(f *testing.F) {
 		got, err := apply(old, patch)
 		if int64(len(got)) > h.NewSize || err == nil && sha256.Sum256(got) != h.NewSHA256 {
 			t.Fatalf("%d bytes of %d: %v", len(got), h.NewSize, err)
+		}
+	})
+}
+
+// Whatever is said of what lies where, in files of whatever: the patch makes the new one.
+func FuzzLayout(f *testing.F) {
+	for a := range int64(3) {
+		noise := make([]byte, 2000)
+		_, _ = rand.New(rand.NewSource(a)).Read(noise)
+		var l layout
+		for place := range l {
+			l[place] = int64(place) * 100
+		}
+		l[arch], l[functions] = a, 20
+		f.Add(noise, append(noise[1000:1500:1500], noise...), l.encode(nil), l.encode(nil))
+		l[bias], l[gap], l[end] = 0, 1000, 1<<16
+		pointers := bytes.Repeat([]byte{64, 0, 0, 0, 0, 0, 0, 0}, 250)
+		f.Add(pointers, append(pointers, noise...), l.encode(nil), l.encode(nil))
+	}
+	f.Fuzz(func(t *testing.T, old, new, was, is []byte) {
+		var before, after layout
+		if _, err := before.decode(was, int64(len(old))); err != nil {
+			return
+		}
+		if _, err := after.decode(is, int64(len(new))); err != nil {
+			return
+		}
+		if got, err := apply(old, made(t, old, new, before, after)); err != nil || !bytes.Equal(got, new) {
+			t.Fatalf("%d bytes for %d: %v", len(got), len(new), err)
 		}
 	})
 }

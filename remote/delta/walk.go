@@ -53,7 +53,7 @@ func (p *program) pointers(found []reference, part []byte, at, from, to int64) [
 		i, stop := clip(from, to, p.layout[place], p.layout[place+1])
 		for i = (i + 7) &^ 7; i+8 <= stop; i += 8 {
 			if t := int64(le.Uint64(part[i-at:])) - p.layout[bias]; t > 0 && t < p.layout[end] {
-				found = append(found, reference{uint32(i - at), pointer})
+				found, from = append(found, reference{uint32(i - at), pointer}), i+8
 			}
 		}
 	}
