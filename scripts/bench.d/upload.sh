@@ -24,6 +24,7 @@ program() {
 builds() {
 	program caddy v2.10.0 github.com/caddyserver/caddy/v2/cmd/caddy
 	program caddy v2.10.2 github.com/caddyserver/caddy/v2/cmd/caddy
+	program hugo v0.145.0 github.com/gohugoio/hugo
 	program hugo v0.148.1 github.com/gohugoio/hugo
 	program hugo v0.148.2 github.com/gohugoio/hugo
 	(cd "$TREE" && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$BUILDS/flipdeploy" .)
@@ -59,5 +60,6 @@ END
 pairs() {
 	printf 'flipdeploy, a small edit\t%s\t%s\n' "$BUILDS/flipdeploy-last" "$BUILDS/flipdeploy"
 	printf 'caddy 2.10.0 to 2.10.2\t%s\t%s\n' "$BUILDS/caddy-v2.10.0" "$BUILDS/caddy-v2.10.2"
+	printf 'hugo 0.145.0 to 0.148.2\t%s\t%s\n' "$BUILDS/hugo-v0.145.0" "$BUILDS/hugo-v0.148.2"
 	printf 'hugo 0.148.1 to 0.148.2\t%s\t%s\n' "$BUILDS/hugo-v0.148.1" "$BUILDS/hugo-v0.148.2"
 }
