@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -45,6 +46,9 @@ type UnknownError struct{ fault }
 
 // OutcomeUnknown is always true.
 func (e *UnknownError) OutcomeUnknown() bool { return true }
+
+// Overdue tells whether the machine was waited for as long as it may take, and may take longer.
+func (e *UnknownError) Overdue() bool { return errors.As(e.Err, new(overdue)) }
 
 // An ExitError tells that the script ended with another status than 0.
 type ExitError struct {

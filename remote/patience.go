@@ -43,8 +43,13 @@ func (m *Machine) patience(ctx context.Context) (time.Duration, error) {
 	if !given {
 		d = m.cfg.CallTimeout
 	}
-	return d, fmt.Errorf("no answer for %s", d)
+	return d, overdue(d)
 }
+
+// overdue is that a call was waited for so long.
+type overdue time.Duration
+
+func (o overdue) Error() string { return fmt.Sprintf("no answer for %s", time.Duration(o)) }
 
 // within ends with ctx, and when a call has been waited for long enough: sshd answers for
 // a machine whose disk or sudo hangs.

@@ -48,7 +48,7 @@ func (m *Machine) Sessions() int {
 	return l.slots.free() + len(l.idle)
 }
 
-// Answer is how long the live connection took for the quicker of its last two answers while it
+// Answer is how long the live connection took for the quickest of its last three answers while it
 // was made, when each message waits for the one before: a round trip, and what either side was
 // busy with. 0: there is none.
 func (m *Machine) Answer() time.Duration {

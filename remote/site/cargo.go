@@ -77,6 +77,10 @@ type making struct {
 func (c *Cargo) once(ctx context.Context, key string, do func(*making)) (*making, error) {
 	c.mu.Lock()
 	m, there := c.made[key]
+	if !there && c.made == nil {
+		c.mu.Unlock()
+		return nil, errors.New("all has been sent")
+	}
 	if !there {
 		m = &making{done: make(chan struct{})}
 		c.made[key] = m
@@ -234,6 +238,6 @@ func (c *Cargo) Close() error {
 			errs = append(errs, m.file.Close())
 		}
 	}
-	c.made = map[string]*making{}
+	c.made = nil
 	return errors.Join(errs...)
 }

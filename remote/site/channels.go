@@ -48,7 +48,7 @@ func (x *shipment) channels(ctx context.Context, l load) int {
 		return 1
 	}
 	trip, busy := x.tripTo(ctx, x.still())
-	there, longer := x.crew.left(), float64(trips)
+	there, longer := x.crew.ready(), float64(trips)
 	if there > widest {
 		longer = ready
 	}

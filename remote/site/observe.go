@@ -34,10 +34,11 @@ type Facts struct {
 	Tools      []string
 }
 
-// Observe reads the host and changes nothing, so it asks once more where the answer was lost.
+// Observe reads the host and changes nothing, so it asks once more where the answer was lost;
+// not one that it has waited for in vain.
 func (s *Site) Observe(ctx context.Context) (Facts, error) {
 	out, err := s.run(ctx, keptLib+toolsLib+observeScript, nil)
-	if unknown := (*remote.UnknownError)(nil); errors.As(err, &unknown) && ctx.Err() == nil {
+	if unknown := (*remote.UnknownError)(nil); errors.As(err, &unknown) && !unknown.Overdue() && ctx.Err() == nil {
 		out, err = s.run(ctx, keptLib+toolsLib+observeScript, nil)
 	}
 	if err != nil {

@@ -10,4 +10,7 @@ done
 [ ! -L "$t" ] && [ -O "$t" ] || die FD-PLANTED "$path/$t belongs to somebody else"
 umask 077
 set -C # one that comes twice is refused
-err=$(head -c "$bytes" 2>&1 >"$t/part.$part") || die FD-STAGE-WRITE "$err"
+err=$(head -c "$bytes" 2>&1 >"$t/part.$part")
+s=$?
+: >"$t/over.$part" # no more will come
+[ $s = 0 ] || die FD-STAGE-WRITE "$err"

@@ -57,7 +57,11 @@ func (x *shipment) wide(ctx context.Context, l load, at io.ReaderAt) ([]byte, er
 	c.going.Add(len(c.parts))
 	go func() { defer close(brought); c.bring(going, end, open) }()
 	go func() { c.going.Wait(); gone <- going.Err() == nil }()
-	text, err := x.perform(remote.Opened(ctx, begin), x.crew.take(0), stageScript, c.vars, &vigil{ctx: ctx, begin: begin, gone: gone})
+	first := x.crew.take(0)
+	if first == nil {
+		x.crew.dismiss() // it needs a session sooner than those who bring parts
+	}
+	text, err := x.perform(remote.Opened(ctx, begin), first, stageScript, c.vars, &vigil{ctx: ctx, begin: begin, gone: gone})
 	if err != nil {
 		cancel(err)
 	}

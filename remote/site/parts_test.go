@@ -1,7 +1,7 @@
 package site_test
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -52,15 +52,19 @@ func (m meddler) Stream(ctx context.Context, script string, r io.Reader) ([]byte
 	return m.part(m.Machine, ctx, script, r)
 }
 
-// heard is what one that stands by is told first, and what follows.
-func heard(r io.Reader) (orders *strings.Reader, rest io.Reader) {
-	var text strings.Builder
-	lines := bufio.NewReader(r)
-	for line, err := "", error(nil); line != ".\n" && err == nil; {
-		line, err = lines.ReadString('\n')
-		text.WriteString(line)
+// An after gives what one that stands by is told first, and then what rest makes of the others.
+type after struct {
+	r      io.Reader
+	rest   func(io.Reader) io.Reader
+	orders []byte
+}
+
+func (a *after) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	if a.orders == nil {
+		a.orders, a.r = bytes.Clone(p[:n]), a.rest(a.r)
 	}
-	return strings.NewReader(text.String()), lines
+	return n, err
 }
 
 func TestAPartThatDoesNotComeIsNoRelease(t *testing.T) {
@@ -69,18 +73,15 @@ func TestAPartThatDoesNotComeIsNoRelease(t *testing.T) {
 		want string // of the note
 	}{
 		"cut short": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
-			orders, r := heard(r)
-			return m.Stream(ctx, script, io.MultiReader(orders, io.LimitReader(r, 1000)))
+			return m.Stream(ctx, script, &after{r: r, rest: func(r io.Reader) io.Reader { return io.LimitReader(r, 1000) }})
 		}, "4 channels did not work out: the upload was cut short: 1000 of 4194308 bytes of part 1 came"},
 		"with other bytes": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
-			orders, r := heard(r)
-			return m.Stream(ctx, script, io.MultiReader(orders, flipped{r}))
+			return m.Stream(ctx, script, &after{r: r, rest: func(r io.Reader) io.Reader { return flipped{r} }})
 		}, "4 channels did not work out: the host received other bytes: its sha256 is "},
 		"twice": {func(m *remote.Machine, ctx context.Context, script string, r io.Reader) ([]byte, error) {
-			orders, r := heard(r)
-			out, err := m.Stream(ctx, script, io.MultiReader(orders, r))
-			_, _ = orders.Seek(0, io.SeekStart)
-			if _, again := m.Stream(ctx, script, io.MultiReader(orders, strings.NewReader("other"))); again == nil {
+			a := &after{r: r, rest: func(r io.Reader) io.Reader { return r }}
+			out, err := m.Stream(ctx, script, a)
+			if _, again := m.Stream(ctx, script, io.MultiReader(bytes.NewReader(a.orders), strings.NewReader("other"))); again == nil {
 				return nil, errors.New("it was taken twice")
 			}
 			return out, err

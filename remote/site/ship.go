@@ -90,6 +90,9 @@ func (x *shipment) ask(ctx context.Context) error {
 	defer time.AfterFunc(astray, x.crew.dismiss).Stop()
 	out, err := x.thorough(ctx, toolsLib+haveScript, x.vars)
 	x.found = parseFound(string(out))
+	if err == nil && x.crew != nil && x.seen().trip < farAway && x.o.RoundTrip == 0 {
+		x.crew.dismiss() // it was busy, and is not far
+	}
 	return err
 }
 
@@ -204,6 +207,7 @@ func (x *shipment) delta(ctx context.Context, t times) (load, error) {
 		return load{}, fmt.Errorf("the program of %s is not in the cache", old.id)
 	}
 	patch, err := x.patch(ctx, old, func(to io.Writer) error {
+		x.crew.dismiss() // that needs a session
 		ctx, cancel := context.WithTimeout(ctx, t.patience())
 		defer cancel()
 		return x.m.Fetch(ctx, x.script(`exec cat -- "$path/releases/$old/$entry"`, vars{"old": old.id}), to)

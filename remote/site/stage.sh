@@ -64,13 +64,17 @@ receive() {
     *) die FD-STAGE-WRITE "$how: no such way" ;;
   esac
 }
-# gathered waits for the parts, as long as they grow, and compares their sizes.
+# gathered waits for the parts, as long as they grow or might, and compares their sizes.
 gathered() {
-  case $(tail -c 3) in all) tries=250 ;; *) tries=0 ;; esac
+  case $(tail -c 3) in all) tries=3000 ;; *) tries=0 ;; esac
   k=0
   for n in $parts; do
     was= left=$tries
-    while got=$(wc -c 2>/dev/null <"$t/part.$k") || got=0; [ "$got" -lt "$n" ] && [ "$left" -gt 0 ]; do
+    while
+      over=; [ ! -e "$t/over.$k" ] || over=yes
+      got=$(wc -c 2>/dev/null <"$t/part.$k") || got=0
+      [ "$got" -lt "$n" ] && [ -z "$over" ] && [ "$left" -gt 0 ]
+    do
       if [ "$got" = "$was" ]; then left=$((left - 1)); else was=$got left=$tries; fi
       sleep 0.02
     done

@@ -76,6 +76,18 @@ func cpu(f func()) float64 {
 	return used() - before
 }
 
+// busy is how many seconds the processors of this machine have worked, whoever for.
+func busy() float64 {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	var user, nice, system, idle, wait, irq, soft float64
+	_, _ = fmt.Sscan(strings.TrimPrefix(line, "cpu"), &user, &nice, &system, &idle, &wait, &irq, &soft)
+	return (user + nice + system + irq + soft) / 100
+}
+
 // size is how much a program writes, -1 where it cannot be run.
 func size(name string, args ...string) int64 {
 	out, err := exec.Command(name, args...).Output()
