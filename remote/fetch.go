@@ -19,11 +19,10 @@ func (m *Machine) Fetch(ctx context.Context, script string, to io.Writer) error 
 		ctx, pulse := m.pulse(ctx)
 		defer pulse.stop()
 		p, err := m.start(ctx, script, false, &fetched{to, pulse})
-		if err != nil {
-			return nil, err
+		if err == nil {
+			defer p.leave()
+			err = p.wait(ctx, "fetch")
 		}
-		defer p.leave()
-		err = p.wait(ctx, "fetch")
 		var why refusal
 		if errors.As(context.Cause(ctx), &why) {
 			err = why.error
