@@ -102,3 +102,11 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		}
 	}
 }
+
+func TestAFaultCostsThePatchAlone(t *testing.T) {
+	var none []byte
+	err := careful(func() { none[0] = 1 })
+	if err == nil || err.Error() != "a fault of its own: runtime error: index out of range [0] with length 0" {
+		t.Errorf("got %v", err)
+	}
+}

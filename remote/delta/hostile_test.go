@@ -186,6 +186,17 @@ type broken struct{}
 
 func (broken) ReadAt([]byte, int64) (int, error) { return 0, errors.New("input/output error") }
 
+// noisy is a file of noise, and a layout of it for an architecture.
+func noisy(a int64) (noise []byte, l layout) {
+	noise = make([]byte, 2000)
+	_, _ = rand.New(rand.NewSource(a)).Read(noise)
+	for place := range l {
+		l[place] = int64(place) * 100
+	}
+	l[arch], l[functions] = a, 20
+	return noise, l
+}
+
 func FuzzApply(f *testing.F) {
 	for _, patch := range hostile(f) {
 		f.Add(forgedOld, patch)
@@ -200,13 +211,7 @@ func FuzzApply(f *testing.F) {
 		f.Add([]byte{}, patch[:len(patch)/2])
 	}
 	for a := range int64(3) {
-		noise := make([]byte, 2000)
-		_, _ = rand.New(rand.NewSource(a)).Read(noise)
-		var l layout
-		for place := range l {
-			l[place] = int64(place) * 100
-		}
-		l[arch], l[functions] = a, 20
+		noise, l := noisy(a)
 		f.Add(noise, made(f, noise, append(noise[1000:1500:1500], noise...), l, l))
 	}
 	f.Fuzz(func(t *testing.T, old, patch []byte) {
@@ -224,13 +229,7 @@ func FuzzApply(f *testing.F) {
 // Whatever is said of what lies where, in files of whatever: the patch makes the new one.
 func FuzzLayout(f *testing.F) {
 	for a := range int64(3) {
-		noise := make([]byte, 2000)
-		_, _ = rand.New(rand.NewSource(a)).Read(noise)
-		var l layout
-		for place := range l {
-			l[place] = int64(place) * 100
-		}
-		l[arch], l[functions] = a, 20
+		noise, l := noisy(a)
 		f.Add(noise, append(noise[1000:1500:1500], noise...), l.encode(nil), l.encode(nil))
 		l[bias], l[gap], l[end] = 0, 1000, 1<<16
 		pointers := bytes.Repeat([]byte{64, 0, 0, 0, 0, 0, 0, 0}, 250)

@@ -22,23 +22,31 @@ const chunk = 64 << 10
 
 // Make returns a patch that turns old into new.
 func Make(old, new []byte) (patch []byte, err error) {
-	// What is looked for in others' programs must not end a rollout where it is not as expected.
-	defer func() {
-		if fault := recover(); fault != nil {
-			patch, err = nil, fmt.Errorf("make a patch: a fault of its own: %v", fault)
-		}
-	}()
 	if len(old) > MaxSize || len(new) > MaxSize {
 		return nil, fmt.Errorf("make a patch: files of more than %d MiB", MaxSize>>20)
 	}
 	h := Head{OldSize: int64(len(old)), NewSize: int64(len(new)), OldSHA256: sha256.Sum256(old), NewSHA256: sha256.Sum256(new)}
 	var raw [streams][]byte
-	split(&raw, old, new, layoutOf(old), layoutOf(new))
-	patch, err = pack(h, raw)
+	err = careful(func() { split(&raw, old, new, layoutOf(old), layoutOf(new)) })
+	if err == nil {
+		patch, err = pack(h, raw)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make a patch: %w", err)
 	}
 	return patch, nil
+}
+
+// careful makes an error of a panic: what is looked for in others' programs must not end a
+// rollout where it is not as expected.
+func careful(do func()) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("a fault of its own: %v", fault)
+		}
+	}()
+	do()
+	return nil
 }
 
 func pack(h Head, raw [streams][]byte) ([]byte, error) {

@@ -90,7 +90,7 @@ func TestTheNextBuildOfAProgramIsAHundredthOfIt(t *testing.T) {
 }
 
 // made is a patch of files with layouts that need not be theirs.
-func made(t testing.TB, old, new []byte, was, is layout) []byte {
+func made(t interface{ Fatal(...any) }, old, new []byte, was, is layout) []byte {
 	h := Head{OldSize: int64(len(old)), NewSize: int64(len(new)), OldSHA256: sha256.Sum256(old), NewSHA256: sha256.Sum256(new)}
 	var raw [streams][]byte
 	split(&raw, old, new, was, is)
@@ -130,14 +130,7 @@ func TestWhateverLiesInAProgramThePatchMakesTheNextOne(t *testing.T) {
 func TestWhateverTheLayoutAPatchMakesTheNewFile(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, new := build(t)
-		was, is := anyLayout(t, len(old)), anyLayout(t, len(new))
-		h := Head{OldSize: int64(len(old)), NewSize: int64(len(new)), OldSHA256: sha256.Sum256(old), NewSHA256: sha256.Sum256(new)}
-		var raw [streams][]byte
-		split(&raw, old, new, was, is)
-		patch, err := pack(h, raw)
-		if err != nil {
-			t.Fatal(err)
-		}
+		patch := made(t, old, new, anyLayout(t, len(old)), anyLayout(t, len(new)))
 		if got, err := apply(old, patch); err != nil || !bytes.Equal(got, new) {
 			t.Fatalf("%d bytes for %d: %v", len(got), len(new), err)
 		}

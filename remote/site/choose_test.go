@@ -178,3 +178,13 @@ func withDebug(flags elf.SectionFlag) []byte {
 	b.WriteString(names)
 	return b.Bytes()
 }
+
+func TestNothingIsMadeOnceAllHasBeenSent(t *testing.T) {
+	c := NewCargo(&Artifact{Kind: File}, CargoOptions{})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.packed(t.Context(), "gzip"); err == nil || err.Error() != "all has been sent" {
+		t.Errorf("got %v", err)
+	}
+}

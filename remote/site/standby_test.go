@@ -164,6 +164,29 @@ func TestWhyItWasCalledOffIsKept(t *testing.T) {
 	}
 }
 
+// TestALookThatWasWaitedForInVainIsNotTakenAgain: what hangs would hang once more.
+func TestALookThatWasWaitedForInVainIsNotTakenAgain(t *testing.T) {
+	s := remotetest.Start(t)
+	c := s.Config()
+	c.CallTimeout = 300 * time.Millisecond
+	m := &hanging{Machine: remotetest.Machine(t, c)}
+	_, err := site.New(site.Config{Path: s.Dir, Entry: "shop"}, m).Observe(t.Context())
+	var unknown *remote.UnknownError
+	if !errors.As(err, &unknown) || !unknown.Overdue() || m.asked != 1 {
+		t.Errorf("asked %d times: %v", m.asked, err)
+	}
+}
+
+type hanging struct {
+	*remote.Machine
+	asked int
+}
+
+func (h *hanging) Run(ctx context.Context, _ string) ([]byte, error) {
+	h.asked++
+	return h.Machine.Run(ctx, "sleep 2")
+}
+
 // TestOldBytesAreFetchedBesideThoseWhoStandBy: that needs a session.
 func TestOldBytesAreFetchedBesideThoseWhoStandBy(t *testing.T) {
 	b, y, a := benchOn(t, remotetest.Start(t, "MaxSessions 3")), farYard(t), builds(t, 2)
