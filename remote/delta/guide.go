@@ -3,7 +3,6 @@ package delta
 import (
 	"cmp"
 	"slices"
-	"sort"
 )
 
 // A guide tells where things of the old file are in the new one: the pieces say so, and
@@ -12,6 +11,7 @@ type guide struct {
 	spans []span
 	first []int32 // of each sector of the old file, the last span that begins before it
 	seen  []turned
+	known [seen / 64]uint64 // a bit for each of seen that has something: these stay in the processor's cache
 }
 
 // A span is n bytes of the old file that are in the new.
@@ -21,12 +21,12 @@ type span struct{ old, new, n uint32 }
 type turned struct{ from, to uint32 }
 
 const (
-	sector = 4 << 10
+	sector = 256     // so small that it has few spans, whatever the pieces are
 	seen   = 1 << 17 // what is remembered of targets, the last of those that share a slot
 )
 
 func newGuide(pieces []piece, oldSize int64) *guide {
-	g := &guide{first: make([]int32, oldSize/sector+1)}
+	g := &guide{first: make([]int32, oldSize/sector+1), seen: make([]turned, seen)}
 	at := uint32(0)
 	for _, p := range pieces {
 		if p.n > 0 {
@@ -38,7 +38,7 @@ func newGuide(pieces []piece, oldSize int64) *guide {
 	g.spans = disjoint(g.spans)
 	i := int32(0)
 	for s := range g.first {
-		for int(i)+1 < len(g.spans) && g.spans[i+1].old < uint32(s*sector) {
+		for int(i)+1 < len(g.spans) && g.spans[i+1].old <= uint32(s*sector) {
 			i++
 		}
 		g.first[s] = i
@@ -71,32 +71,26 @@ func disjoint(spans []span) []span {
 // where is the place in the new file of what is at an offset of the old one. What went
 // is where it would be had it stayed with what lies before it.
 func (g *guide) where(target int64) int64 {
-	if g.seen != nil {
-		if s := g.seen[slotOf(target)]; s.from == uint32(target) && s.to != 0 {
+	if slot := slotOf(target); g.known[slot/64]>>(slot%64)&1 != 0 {
+		if s := g.seen[slot]; s.from == uint32(target) {
 			return int64(s.to)
 		}
 	}
 	if len(g.spans) == 0 {
 		return target
 	}
-	i := 0
-	if s := target / sector; target >= 0 {
-		lo := int(g.first[min(s, int64(len(g.first)-1))])
-		hi := len(g.spans)
-		if s+1 < int64(len(g.first)) {
-			hi = int(g.first[s+1]) + 1
-		}
-		i = max(0, lo+sort.Search(hi-lo, func(i int) bool { return int64(g.spans[lo+i].old) > target })-1)
+	i := int(g.first[min(max(0, target)/sector, int64(len(g.first)-1))])
+	for i+1 < len(g.spans) && int64(g.spans[i+1].old) <= target {
+		i++
 	}
 	return target + int64(g.spans[i].new) - int64(g.spans[i].old)
 }
 
 // learn has where know better.
 func (g *guide) learn(target, is int64) {
-	if g.seen == nil {
-		g.seen = make([]turned, seen)
-	}
-	g.seen[slotOf(target)] = turned{uint32(target), uint32(is)}
+	slot := slotOf(target)
+	g.known[slot/64] |= 1 << (slot % 64)
+	g.seen[slot] = turned{uint32(target), uint32(is)}
 }
 
 // slotOf is a number below seen.

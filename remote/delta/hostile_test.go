@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // forged is a patch with streams that Make does not write.
@@ -245,6 +247,16 @@ func FuzzLayout(f *testing.F) {
 		}
 		if got, err := apply(old, made(t, old, new, before, after)); err != nil || !bytes.Equal(got, new) {
 			t.Fatalf("%d bytes for %d: %v", len(got), len(new), err)
+		}
+	})
+}
+
+func TestSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := fixed(rapid.SliceOf(rapid.Uint32()).Draw(t, "list"))
+		want := slices.Sorted(slices.Values(list))
+		if got := sorted(list); !slices.Equal(got, fixed(want)) {
+			t.Fatalf("%v, not %v", got, want)
 		}
 	})
 }

@@ -18,12 +18,13 @@ func (p *program) labelled(file []byte) []byte {
 	for _, r := range refs {
 		nowhere.aim(r.kind, blank[r.at:], 0, 0)
 	}
-	names, labels := p.nameAll(file), make([]uint64, len(refs))
+	names, labels := p.nameAll(file), make([]uint32, len(refs))
 	for i, r := range refs {
-		labels[i] = p.label(r.kind, p.offset(p.target(r.kind, file[r.at:], int64(r.at))), blank, names)
+		labels[i] = uint32(p.label(r.kind, p.offset(p.target(r.kind, file[r.at:], int64(r.at))), blank, names))
 	}
 	for i, r := range refs {
-		nowhere.aim(r.kind, blank[r.at:], 0, int64(labels[i]))
+		both := uint64(labels[i]) << 32 // for those that have twice as much room
+		nowhere.aim(r.kind, blank[r.at:], 0, int64(both|both>>32))
 	}
 	return blank
 }

@@ -29,8 +29,31 @@ func (l *layout) references(file io.ReaderAt, size int64) (fixed, error) {
 	s.links()
 	s.types()
 	s.functions()
-	slices.Sort(s.found)
-	return slices.Compact(s.found), s.err
+	return slices.Compact(sorted(s.found)), s.err
+}
+
+// sorted are the numbers in order; the list itself is used up. They are too many to compare,
+// so each pass spreads them by some of their bits, the lowest first.
+func sorted(list fixed) fixed {
+	const bits = 11
+	other := make(fixed, len(list))
+	for shift := 0; shift < 32; shift += bits {
+		var next [1 << bits]int
+		for _, v := range list {
+			next[v>>shift&(1<<bits-1)]++
+		}
+		at := 0
+		for i, n := range next {
+			next[i], at = at, at+n
+		}
+		for _, v := range list {
+			slot := &next[v>>shift&(1<<bits-1)]
+			other[*slot] = v
+			*slot++
+		}
+		list, other = other, list
+	}
+	return list
 }
 
 func (s *survey) add(at int64, kinds ...kind) {

@@ -30,6 +30,7 @@ func clip(from, to, begin, end int64) (int64, int64) {
 // inData adds those from an offset up to another.
 func (p *program) inData(found []reference, part []byte, at, from, to int64) []reference {
 	i, _ := slices.BinarySearch(p.fixed, uint32(from)<<4)
+	pointing := p.overlaps(from, to, rodata) || p.overlaps(from, to, data)
 	for ; i < len(p.fixed); i++ {
 		field, kind := p.fixed.at(i)
 		if field+int64(kind.size()) > to {
@@ -38,13 +39,20 @@ func (p *program) inData(found []reference, part []byte, at, from, to int64) []r
 		if field < from {
 			continue
 		}
-		found = p.pointers(found, part, at, from, field)
+		if pointing {
+			found = p.pointers(found, part, at, from, field)
+		}
 		if !none(kind, part[field-at:]) {
 			found = append(found, reference{uint32(field - at), kind})
 		}
 		from = field + int64(kind.size())
 	}
 	return p.pointers(found, part, at, from, to)
+}
+
+// overlaps is true where some of from…to is in the place.
+func (p *program) overlaps(from, to int64, place int) bool {
+	return from < p.layout[place+1] && p.layout[place] < to
 }
 
 // pointers adds what looks like one in constants and variables.
