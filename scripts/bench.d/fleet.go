@@ -23,6 +23,7 @@ type fleet struct {
 
 	base   string // the release that each run starts from
 	groups string // where control groups of version 2 are
+	stuck  bool   // HAProxy is configured to be sticky
 }
 
 // open has the start release on every host.
@@ -50,7 +51,7 @@ func (f *fleet) program(name string) string { return filepath.Join(f.dir, "apps"
 
 // begin returns once all stands as before every run: each host runs the start
 // release and has no other, HAProxy sends to all, nothing of flipdeploy is left.
-func (f *fleet) begin() error {
+func (f *fleet) begin(sticky bool) error {
 	const host = `cd /srv/shop && rm -rf .flipdeploy && ln -sfn releases/$1 .current.new && mv -fT .current.new current &&
 find releases -mindepth 1 -maxdepth 1 ! -name "$1" -exec rm -rf {} + &&
 chown -hR deploy:deploy . && systemctl restart shop`
@@ -58,14 +59,35 @@ chown -hR deploy:deploy . && systemctl restart shop`
 	if err == nil {
 		err = f.exec("edge1", "rm", "-rf", "/var/lib/flipdeploy/shop")
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = f.stick(sticky)
 	}
-	if err := f.await("base"); err != nil {
+	if err == nil {
+		err = f.await("base")
+	}
+	if err != nil {
 		return err
 	}
 	time.Sleep(time.Second) // what the restarts left to do is no part of a run
 	return nil
+}
+
+// stick has HAProxy send clients by a cookie to the host they know, or no more.
+func (f *fleet) stick(sticky bool) error {
+	if sticky == f.stuck {
+		return nil
+	}
+	data, err := os.ReadFile(filepath.Join(f.dir, map[bool]string{true: "sticky.cfg", false: "plain.cfg"}[sticky]))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(f.dir, "hosts/edge1/root/etc/haproxy/haproxy.cfg"), data, 0o644)
+	}
+	if err == nil {
+		err = f.exec("edge1", "systemctl", "reload", "haproxy")
+	}
+	if err == nil {
+		f.stuck = sticky
+	}
+	return err
 }
 
 func (f *fleet) exec(host string, args ...string) error {

@@ -15,7 +15,7 @@ import (
 // underLoad has the job done once more under the standard load, not timed, and
 // tells what became of the requests. One that failed is an error.
 func (f *fleet) underLoad(w way) (string, error) {
-	if err := f.begin(); err != nil {
+	if err := f.begin(w.sticky); err != nil {
 		return "", err
 	}
 	load := exec.Command(filepath.Join(f.dir, "bin/load"), "-url", "http://10.77.0.2", "-json")

@@ -2,7 +2,7 @@
 # Sourced by scripts/bench.
 
 HOSTS=8
-WAYS="default quick once again steps staged serial checked"
+WAYS="default quick once again steps staged serial checked sticky stuck"
 
 do_rollout() {
 	need_ansible
@@ -32,6 +32,9 @@ inventories() {
 	sed 's/^parallel = 1$/parallel = 2\ncanary = 0\nbake = "0s"/' "$DIR/inventory.toml" >"$DIR/default.toml"
 	sed 's/^preset = "tableflip"$/&\nsettle = "200ms"/' "$DIR/default.toml" >"$DIR/quick.toml"
 	sed 's/^settle = .*/settle = "0s"/; s/^kind = "http"$/&\nrise = 1/' "$DIR/quick.toml" >"$DIR/once.toml"
+	edge=$DIR/hosts/edge1/root/etc/haproxy/haproxy.cfg
+	cp "$edge" "$DIR/plain.cfg"
+	sed 's/^    balance roundrobin$/&\n    cookie shop insert indirect nocache/; s/^    server \(web[0-9]*\) .*/& cookie \1/' "$edge" >"$DIR/sticky.cfg"
 	mkdir -p "$DIR/ansible"
 	cp "$TREE"/scripts/bench.d/*.yml "$DIR/ansible/"
 	sed "s|@DIR@|$DIR|" "$TREE/scripts/bench.d/ansible.cfg" >"$DIR/ansible/ansible.cfg"

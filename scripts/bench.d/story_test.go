@@ -50,3 +50,18 @@ func TestSpreadIsMedianLowestHighest(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestTakeoverIsReadFromTheAppsLog(t *testing.T) {
+	log := `shop base[7]: 15:08:35.082814 serving on [::]:8080
+shop base[7]: 23:59:59.999000 hangup: upgrading
+shop new[8]: 00:00:00.002000 starting (mode ok)
+shop base[7]: 00:00:00.003000 drained, gone
+shop new[8]: 00:00:00.004500 serving on [::]:8080
+`
+	if took, err := takeover(log); took != 5500*time.Microsecond || err != nil {
+		t.Errorf("%v, %v; want 5.5ms", took, err)
+	}
+	if _, err := takeover(log[:100]); err == nil {
+		t.Error("half a takeover is one")
+	}
+}
