@@ -1,17 +1,78 @@
 package delta
 
-// absolute has the references of code that is added, part of the new file at an offset,
-// tell where they go and not how far it is, with way 1; with way -1 it has them as they
-// were. So calls of one function are the same bytes, which pack well. Only what tells
-// what an instruction is decides, and that stays as it is.
-func (l *layout) absolute(part []byte, at, way int64) {
-	from, to := clip(at, at+int64(len(part)), l[text], l[textEnd])
-	code := part[from-at : to-at]
+// packable makes part, which is added to the new file at an offset, such that it packs
+// well, with way 1; with way -1 it is as it was.
+func (l *layout) packable(part []byte, at, way int64) {
+	if l[arch] == 0 {
+		return
+	}
+	code, codeEnd := clip(at, at+int64(len(part)), l[text], l[textEnd])
+	l.absolute(part[code-at:codeEnd-at], code, way)
+	done := codeEnd - at // no byte is changed twice, whatever the layout is
+	first, end := l.paired(part, at)
+	first, end = max(done, first), max(done, end)
+	nearby(part[done:first], codeEnd, way)
+	nearby(part[end:], at+end, way)
+}
+
+// paired is where the bytes of part are that are of runtime.pctab.
+func (l *layout) paired(part []byte, at int64) (first, end int64) {
+	first, end = clip(at, at+int64(len(part)), l[pctab], l[functab])
+	return first - at, end - at
+}
+
+// pairs goes through n bytes of runtime.pctab: values, and the steps up to which each is
+// good, in turn, in bytes of seven bits, up to a value 0. Next tells each of them, and is
+// told whether it is of a step.
+func pairs(n int, next func(i int, step bool) (byte, error)) error {
+	step, begins := false, true
+	for i := range n {
+		b, err := next(i, step)
+		if err != nil {
+			return err
+		}
+		if b < 0x80 && (step || !begins || b != 0) {
+			step = !step
+		}
+		begins = b < 0x80
+	}
+	return nil
+}
+
+// nearby has words that lie beside others much like them, in tables of offsets, tell how
+// far they are from those: from the last of the two before whose upper half they share,
+// which stays.
+func nearby(part []byte, at, way int64) {
+	var last [2]uint32
+	for i := int(-at & 3); i+4 <= len(part); i += 4 {
+		word := le.Uint32(part[i:])
+		if half := word >> 16; half == 0 || half == 0xffff {
+			continue // a small number, or none
+		}
+		like := last[0]
+		if word>>16 != last[0]>>16 {
+			like, last[1] = last[1], last[0]
+		}
+		if word>>16 == like>>16 {
+			other := word&^0xffff | (word-uint32(way)*like)&0xffff
+			le.PutUint32(part[i:], other)
+			if way < 0 {
+				word = other
+			}
+		}
+		last[0] = word
+	}
+}
+
+// absolute has the references of code at an offset tell where they go and not how far it
+// is. So calls of one function are the same bytes, which pack well. Only what tells what an
+// instruction is decides, and that stays as it is.
+func (l *layout) absolute(code []byte, at, way int64) {
 	switch l[arch] {
 	case amd64:
-		absoluteAMD64(code, from, way)
+		absoluteAMD64(code, at, way)
 	case arm64:
-		absoluteARM64(code, from, way)
+		absoluteARM64(code, at, way)
 	}
 }
 

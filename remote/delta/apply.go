@@ -40,7 +40,7 @@ func Apply(out io.Writer, old io.ReaderAt, oldSize int64, patch io.ReaderAt, pat
 	a := applier{Head: h, old: old, patch: patch, sum: sha256.New()}
 	a.out = io.MultiWriter(out, a.sum)
 	defer a.close()
-	if err := errors.Join(a.prepare(), a.open(gaps, values, extra)); err != nil {
+	if err := errors.Join(a.prepare(), a.open(gaps, values, extra, steps)); err != nil {
 		return err
 	}
 	if err := a.run(); err != nil {
@@ -121,7 +121,7 @@ func (a *applier) run() error {
 	if a.quiet >= 0 {
 		return damaged("it changes bytes beyond the end")
 	}
-	return a.ended(gaps, values, extra)
+	return a.ended(gaps, values, extra, steps)
 }
 
 // copy writes n bytes of old as they are predicted, with what differs.
@@ -183,14 +183,40 @@ func (a *applier) advance() error {
 func (a *applier) add(n int64) error {
 	for n > 0 {
 		part := a.buf[:min(n, int64(len(a.buf)))]
-		if _, err := io.ReadFull(a.stream[extra], part); err != nil {
-			return damaged("extra: %s", err)
+		if err := a.fill(part); err != nil {
+			return err
 		}
-		a.new.absolute(part, a.at, -1)
+		a.new.packable(part, a.at, -1)
 		if err := a.write(part); err != nil {
 			return err
 		}
 		n -= int64(len(part))
+	}
+	return nil
+}
+
+// fill reads part, which comes next, as packable made it.
+func (a *applier) fill(part []byte) error {
+	first, end := a.new.paired(part, a.at)
+	if _, err := io.ReadFull(a.stream[extra], part[:first]); err != nil {
+		return damaged("extra: %s", err)
+	}
+	paired := part[first:end]
+	err := pairs(len(paired), func(i int, step bool) (b byte, err error) {
+		from, name := extra, "extra"
+		if step {
+			from, name = steps, "steps"
+		}
+		if paired[i], err = a.stream[from].ReadByte(); err != nil {
+			return 0, damaged("%s: %s", name, err)
+		}
+		return paired[i], nil
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(a.stream[extra], part[end:]); err != nil {
+		return damaged("extra: %s", err)
 	}
 	return nil
 }

@@ -19,7 +19,8 @@ import (
 //	adds     bytes added
 //	gaps     between bytes of the copies that are not as predicted: how many are
 //	values   new − predicted of those that are not
-//	extra    bytes that are added
+//	extra    bytes that are added, as packable makes them, but for
+//	steps    those of Go's pc-value tables that say how far a value reaches
 //
 // What is predicted of a copy are its old bytes, but that its references go to where the
 // pieces say that their targets went. The rest repeats; apart the streams pack well.
@@ -31,11 +32,12 @@ const (
 	gaps
 	values
 	extra
+	steps
 	streams
 )
 
 const (
-	magic    = "fdpatch2"
+	magic    = "fdpatch3"
 	headSize = len(magic) + 8 + 8 + 2*sha256.Size + streams*8
 )
 

@@ -86,10 +86,10 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		want       string
 	}{
 		{old, nil, "the patch is damaged: it has 0 bytes"},
-		{old, patch[:headSize-1], "the patch is damaged: it has 143 bytes"},
-		{old, patch[:len(patch)-1], "the patch is damaged: a stream of 21 bytes in 20"},
+		{old, patch[:headSize-1], "the patch is damaged: it has 151 bytes"},
+		{old, patch[:len(patch)-1], "the patch is damaged: a stream of 9 bytes in 8"},
 		{old, append(bytes.Clone(patch), 1), "the patch is damaged: 1 bytes too many"},
-		{old, append([]byte("gdpatch2"), patch[8:]...), "the patch is damaged: it does not begin with fdpatch2"},
+		{old, append([]byte("gdpatch3"), patch[8:]...), "the patch is damaged: it does not begin with fdpatch3"},
 		{old[1:], patch, "the old file has 116 bytes, and the patch is for one of 117"},
 		{other, patch, "the old file's sha256 is "},
 	} {

@@ -48,6 +48,27 @@ func laid(t testing.TB, says []byte) []byte {
 	return patch
 }
 
+// stepped is a patch that adds 100 bytes, all of Go's pc-value tables.
+func stepped(t testing.TB, values, reach []byte) []byte {
+	t.Helper()
+	h := Head{OldSize: int64(len(forgedOld)), NewSize: 100, OldSHA256: sha256.Sum256(forgedOld), NewSHA256: sha256.Sum256(make([]byte, 100))}
+	says := (&layout{functab: 100}).encode(new(layout).encode(nil))
+	patch, err := pack(h, [streams][]byte{layouts: says, lengths: {0}, moves: {0}, adds: {100}, extra: values, steps: reach})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return patch
+}
+
+func TestStepsMayNotGoOnBeyondTheEnd(t *testing.T) {
+	if got, err := apply(forgedOld, stepped(t, make([]byte, 100), nil)); err != nil || !bytes.Equal(got, make([]byte, 100)) {
+		t.Errorf("%x: %v", got, err)
+	}
+	if _, err := apply(forgedOld, stepped(t, make([]byte, 100), []byte{1})); err == nil || err.Error() != "the patch is damaged: a stream goes on beyond the end" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
 var sumOf0 = strings.Repeat("0", 64)
@@ -79,6 +100,7 @@ func hostile(t testing.TB) map[string][]byte {
 		"the layout goes on beyond the end":                                       laid(t, make([]byte, 2*places+1)),
 		"a layout beyond a file of 100 bytes":                                     laid(t, (&layout{text: 101}).encode(nil)),
 		"a layout beyond a file of 12 bytes":                                      laid(t, (&layout{functab: 13}).encode(make([]byte, places))),
+		"steps: EOF":                                                              stepped(t, []byte{1}, nil),
 		"it makes a file whose sha256 is " + sumOf(forgedOld) + ", not " + sumOf0: forged(t, 100, []int64{100, 0, 0}),
 	}
 }

@@ -13,7 +13,7 @@ import (
 // takes eight times as much memory.
 const MaxSize = 256 << 20
 
-// reach is how far back a stream's packing looks; with three of them at once it is most
+// reach is how far back a stream's packing looks; with four of them at once it is most
 // of what applying a patch costs in memory.
 const reach = 4 << 20
 
@@ -103,13 +103,28 @@ func (d *differ) all(p *predictor, old []byte, found []piece) {
 		}
 		for add := d.left[:f.add]; len(add) > 0; {
 			part := buf[:copy(buf[:], add)]
-			p.new.absolute(part, at, 1)
-			d.to[extra] = append(d.to[extra], part...)
+			d.add(&p.new, part, at)
 			add, at = add[len(part):], at+int64(len(part))
 		}
 		d.left = d.left[f.add:]
 		expected = min(expected+int64(f.add), int64(len(old)))
 	}
+}
+
+// add writes part, which is new at an offset, and makes it packable for that.
+func (d *differ) add(is *layout, part []byte, at int64) {
+	is.packable(part, at, 1)
+	first, end := is.paired(part, at)
+	d.to[extra] = append(d.to[extra], part[:first]...)
+	_ = pairs(int(end-first), func(i int, step bool) (byte, error) { // which has no errors
+		to, b := extra, part[first:][i]
+		if step {
+			to = steps
+		}
+		d.to[to] = append(d.to[to], b)
+		return b, nil
+	})
+	d.to[extra] = append(d.to[extra], part[end:]...)
 }
 
 // settle writes where part is not what is left begins with, and by how much, and makes it that.

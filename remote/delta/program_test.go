@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -179,14 +180,14 @@ func TestAReferenceGoesWhereItIsAimed(t *testing.T) {
 	})
 }
 
-func TestWhatIsAbsoluteBecomesAsItWas(t *testing.T) {
+func TestWhatIsPackableBecomesAsItWas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := anyLayout(t, 300)
-		code := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]byte{0xe8, 0x8d, 5, 0x0d, 0x94, 0x90}), rapid.Byte()), 0, 200).Draw(t, "code")
+		code := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]byte{0xe8, 0x8d, 5, 0x0d, 0x94, 0x90, 0}), rapid.Byte()), 0, 200).Draw(t, "code")
 		at := int64(rapid.IntRange(0, 200).Draw(t, "at"))
 		was := bytes.Clone(code)
-		l.absolute(code, at, 1)
-		l.absolute(code, at, -1)
+		l.packable(code, at, 1)
+		l.packable(code, at, -1)
 		if !bytes.Equal(code, was) {
 			t.Fatalf("%x, not %x", code, was)
 		}
@@ -201,9 +202,58 @@ func TestCallsOfOneFunctionAreTheSameBytes(t *testing.T) {
 		"amd64": {layout{arch: amd64, textEnd: 100}, []byte{0xe8, 35, 0, 0, 0, 0x90, 0x90, 0x90, 0xe8, 27, 0, 0, 0, 0x90, 0x90, 0x90}},
 		"arm64": {layout{arch: arm64, textEnd: 100}, []byte{10, 0, 0, 0x94, 0, 0, 0, 0, 8, 0, 0, 0x94, 0, 0, 0, 0}},
 	} {
-		c.layout.absolute(c.code, 0, 1)
+		c.layout.packable(c.code, 0, 1)
 		if !bytes.Equal(c.code[:8], c.code[8:]) {
 			t.Errorf("%s: %x, not %x", name, c.code[8:], c.code[:8])
 		}
 	}
+}
+
+func TestWordsBesideOthersTellHowFarTheyAreFromThem(t *testing.T) {
+	var table, want []byte
+	for i := range uint32(4) { // as runtime.functab is: where a function is, and what says more
+		table = le.AppendUint32(le.AppendUint32(table, 0x50000+32*i), 0x120100+80*i)
+		want = le.AppendUint32(le.AppendUint32(want, 0x50020), 0x120050)
+	}
+	copy(want, table[:8])
+	// Small numbers, and what stands for none, stay as they are.
+	table = append(table, 7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 9, 0, 0, 0)
+	want = append(want, table[len(want):]...)
+	(&layout{arch: amd64}).packable(table, 4096, 1)
+	if !bytes.Equal(table, want) {
+		t.Errorf("%x\nnot %x", table, want)
+	}
+}
+
+func TestWhatIsNoProgramIsAddedAsItIs(t *testing.T) {
+	text := []byte("the same text, the same text, the same text")
+	was := bytes.Clone(text)
+	new(layout).packable(text, 0, 1)
+	if !bytes.Equal(text, was) {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestStepsAreApartFromValues(t *testing.T) {
+	tables := []byte{2, 5, 4, 0x81, 1, 0, 6, 7, 0, 0x82, 0, 9} // 0 with a byte before it is no end
+	l := layout{arch: arm64, pctab: 10, functab: 10 + int64(len(tables))}
+	new := slices.Concat([]byte("before, 10"), tables, []byte("after"))
+	var raw [streams][]byte
+	split(&raw, nil, new, layout{}, l)
+	if want := slices.Concat(new[:10], []byte{2, 4, 0, 6, 0, 0x82, 0}, []byte("after")); !bytes.Equal(raw[extra], want) {
+		t.Errorf("values %q, not %q", raw[extra], want)
+	}
+	if want := []byte{5, 0x81, 1, 7, 9}; !bytes.Equal(raw[steps], want) {
+		t.Errorf("steps %x, not %x", raw[steps], want)
+	}
+}
+
+func TestAddedPartsComeAsTheyWere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		new := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]byte{0, 1, 0x80, 0xe8}), rapid.Byte()), 0, 300).Draw(t, "new")
+		l := anyLayout(t, len(new))
+		if got, err := apply(nil, made(t, nil, new, layout{}, l)); err != nil || !bytes.Equal(got, new) {
+			t.Fatalf("%x, not %x: %v", got, new, err)
+		}
+	})
 }
