@@ -20,7 +20,7 @@ func (p *program) labelled(file []byte) []byte {
 	}
 	names, labels := p.nameAll(file), make([]uint32, len(refs))
 	for i, r := range refs {
-		labels[i] = uint32(p.label(r.kind, p.offset(p.target(r.kind, file[r.at:], int64(r.at))), blank, names))
+		labels[i] = p.label(r.kind, p.offset(p.target(r.kind, file[r.at:], int64(r.at))), blank, names)
 	}
 	for i, r := range refs {
 		both := uint64(labels[i]) << 32 // for those that have twice as much room
@@ -33,9 +33,15 @@ func (p *program) labelled(file []byte) []byte {
 const longest = 1 << 12
 
 // label is for what is at target: the name of a function, or else what is there.
-func (p *program) label(k kind, target int64, blank []byte, names map[int64]uint64) uint64 {
-	if target >= p.layout[text] && target < p.layout[textEnd] || k == toFunc {
-		return names[target]
+func (p *program) label(k kind, target int64, blank []byte, n *named) uint32 {
+	if k == toFunc {
+		return n.said[target]
+	}
+	if code := target - p.layout[text]; code >= 0 && target < p.layout[textEnd] {
+		if code%aligned != 0 {
+			return 0
+		}
+		return n.begin[code/aligned]
 	}
 	if target < 0 || target >= int64(len(blank)) {
 		return 0
@@ -52,23 +58,34 @@ func (p *program) label(k kind, target int64, blank []byte, names map[int64]uint
 	}
 }
 
-// nameAll is the label of each function: at its code, and at what runtime.functab says of it.
-func (p *program) nameAll(file []byte) map[int64]uint64 {
-	names := make(map[int64]uint64, 2*p.layout[functions])
+// aligned is what Go's linker has the code of functions begin at, or a part of that.
+const aligned = 16
+
+// named are the labels of functions.
+type named struct {
+	begin []uint32         // of those whose code begins there, one for so many bytes
+	said  map[int64]uint32 // by where runtime.functab says more of them
+}
+
+func (p *program) nameAll(file []byte) *named {
+	n := &named{make([]uint32, max(0, p.layout[textEnd]-p.layout[text])/aligned+1), make(map[int64]uint32, p.layout[functions])}
 	size := int64(len(file))
-	for entry, n := p.layout[functab], p.layout[functions]; n > 0 && entry <= size-8; entry, n = entry+8, n-1 {
+	for entry, left := p.layout[functab], p.layout[functions]; left > 0 && entry <= size-8; entry, left = entry+8, left-1 {
 		f := p.layout[functab] + int64(le.Uint32(file[entry+4:]))
 		if f > size-8 {
 			break
 		}
-		name := p.label(toName, p.target(toName, file[f+4:], 0), file, nil)
-		names[p.layout[text]+int64(le.Uint32(file[entry:]))], names[f] = name, name
+		name := p.label(toName, p.target(toName, file[f+4:], 0), file, n)
+		n.said[f] = name
+		if code := int64(le.Uint32(file[entry:])); code%aligned == 0 && code/aligned < int64(len(n.begin)) {
+			n.begin[code/aligned] = name
+		}
 	}
-	return names
+	return n
 }
 
-// sum is a number that fills any reference.
-func sum(b []byte) uint64 {
+// sum is a number for bytes, as good as theirs alone.
+func sum(b []byte) uint32 {
 	h := uint64(len(b))
 	for ; len(b) >= 8; b = b[8:] {
 		h = bits.RotateLeft64(h^le.Uint64(b), 29) * 0x9e3779b97f4a7c15
@@ -76,5 +93,5 @@ func sum(b []byte) uint64 {
 	for _, c := range b {
 		h = (h ^ uint64(c)) * 0x100000001b3
 	}
-	return (h ^ h>>32) * 0x9e3779b97f4a7c15
+	return uint32((h ^ h>>32) * 0x9e3779b97f4a7c15 >> 32)
 }
