@@ -21,20 +21,21 @@ func (l *layout) paired(part []byte, at int64) (first, end int64) {
 	return first - at, end - at
 }
 
-// pairs goes through n bytes of runtime.pctab: values, and the steps up to which each is
-// good, in turn, in bytes of seven bits, up to a value 0. Next tells each of them, and is
-// told whether it is of a step.
+// pairs goes through n bytes of runtime.pctab. In each table are values, and the steps for
+// which each is good, in turn, in bytes of seven bits, up to a value 0 that is not the first
+// (runtime.step). Next tells each byte, and is told whether it is of a step.
 func pairs(n int, next func(i int, step bool) (byte, error)) error {
-	step, begins := false, true
+	step, first, begins := false, true, true
 	for i := range n {
 		b, err := next(i, step)
 		if err != nil {
 			return err
 		}
-		if b < 0x80 && (step || !begins || b != 0) {
-			step = !step
+		ends := !step && begins && b == 0 && !first
+		if begins = b < 0x80; begins {
+			first = ends
+			step = !step && !ends
 		}
-		begins = b < 0x80
 	}
 	return nil
 }

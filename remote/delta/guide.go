@@ -9,7 +9,7 @@ import (
 // what references turned out to be, which is better.
 type guide struct {
 	spans []span
-	first []int32 // of each sector of the old file, the last span that begins before it
+	first []int32 // of each sector of the old file, and of its end: the last span that begins no later
 	seen  []turned
 	known [seen / 64]uint64 // a bit for each of seen that has something: these stay in the processor's cache
 }
@@ -21,12 +21,12 @@ type span struct{ old, new, n uint32 }
 type turned struct{ from, to uint32 }
 
 const (
-	sector = 256     // so small that it has few spans, whatever the pieces are
+	sector = 256     // so small that few spans begin in it, where pieces are as usual
 	seen   = 1 << 17 // what is remembered of targets, the last of those that share a slot
 )
 
 func newGuide(pieces []piece, oldSize int64) *guide {
-	g := &guide{first: make([]int32, oldSize/sector+1), seen: make([]turned, seen)}
+	g := &guide{first: make([]int32, oldSize/sector+2), seen: make([]turned, seen)}
 	at := uint32(0)
 	for _, p := range pieces {
 		if p.n > 0 {
@@ -34,14 +34,14 @@ func newGuide(pieces []piece, oldSize int64) *guide {
 		}
 		at += uint32(p.n) + uint32(p.add)
 	}
-	slices.SortFunc(g.spans, func(a, b span) int { return cmp.Compare(a.old, b.old) })
+	slices.SortStableFunc(g.spans, func(a, b span) int { return cmp.Compare(a.old, b.old) })
 	g.spans = disjoint(g.spans)
-	i := int32(0)
+	i := 0
 	for s := range g.first {
-		for int(i)+1 < len(g.spans) && g.spans[i+1].old <= uint32(s*sector) {
+		for i+1 < len(g.spans) && int64(g.spans[i+1].old) <= int64(s)*sector {
 			i++
 		}
-		g.first[s] = i
+		g.first[s] = int32(i)
 	}
 	return g
 }
@@ -51,22 +51,25 @@ func newGuide(pieces []piece, oldSize int64) *guide {
 func disjoint(spans []span) []span {
 	out := spans[:0]
 	for _, s := range spans {
-		if k := len(out); k > 0 && s.old < out[k-1].old+out[k-1].n {
-			last := &out[k-1]
-			over := last.old + last.n - s.old
-			switch {
+		for k := len(out); k > 0 && s.n > 0 && s.old < out[k-1].end(); k = len(out) {
+			switch last := &out[k-1]; {
+			case s.n > last.n && s.old > last.old:
+				last.n = s.old - last.old
 			case s.n > last.n:
-				last.n -= over
-			case s.n <= over:
-				continue
+				out = out[:k-1]
 			default:
+				over := min(last.end()-s.old, s.n)
 				s = span{s.old + over, s.new + over, s.n - over}
 			}
 		}
-		out = append(out, s)
+		if s.n > 0 {
+			out = append(out, s)
+		}
 	}
 	return out
 }
+
+func (s span) end() uint32 { return s.old + s.n }
 
 // where is the place in the new file of what is at an offset of the old one. What went
 // is where it would be had it stayed with what lies before it.
@@ -79,9 +82,14 @@ func (g *guide) where(target int64) int64 {
 	if len(g.spans) == 0 {
 		return target
 	}
-	i := int(g.first[min(max(0, target)/sector, int64(len(g.first)-1))])
-	for i+1 < len(g.spans) && int64(g.spans[i+1].old) <= target {
-		i++
+	s := min(max(0, target)/sector, int64(len(g.first)-2))
+	i, last := g.first[s], g.first[s+1]
+	for i < last {
+		if mid := (i + last + 1) / 2; int64(g.spans[mid].old) <= target {
+			i = mid
+		} else {
+			last = mid - 1
+		}
 	}
 	return target + int64(g.spans[i].new) - int64(g.spans[i].old)
 }

@@ -61,10 +61,11 @@ func stepped(t testing.TB, values, reach []byte) []byte {
 }
 
 func TestStepsMayNotGoOnBeyondTheEnd(t *testing.T) {
-	if got, err := apply(forgedOld, stepped(t, make([]byte, 100), nil)); err != nil || !bytes.Equal(got, make([]byte, 100)) {
+	values := make([]byte, 67) // of 100 zeros each third is a step
+	if got, err := apply(forgedOld, stepped(t, values, make([]byte, 33))); err != nil || !bytes.Equal(got, make([]byte, 100)) {
 		t.Errorf("%x: %v", got, err)
 	}
-	if _, err := apply(forgedOld, stepped(t, make([]byte, 100), []byte{1})); err == nil || err.Error() != "the patch is damaged: a stream goes on beyond the end" {
+	if _, err := apply(forgedOld, stepped(t, values, make([]byte, 34))); err == nil || err.Error() != "the patch is damaged: a stream goes on beyond the end" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 // takes eight times as much memory.
 const MaxSize = 256 << 20
 
-// reach is how far back a stream's packing looks; with four of them at once it is most
-// of what applying a patch costs in memory.
+// reach is how far back a stream's packing looks. Four of them are open at once, which is
+// half of the memory that applying a patch takes, or less: the other half are references.
 const reach = 4 << 20
 
 // chunk is how much of a copy is predicted at once. References across its end are not.

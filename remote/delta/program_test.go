@@ -216,10 +216,13 @@ func TestWordsBesideOthersTellHowFarTheyAreFromThem(t *testing.T) {
 		want = le.AppendUint32(le.AppendUint32(want, 0x50020), 0x120050)
 	}
 	copy(want, table[:8])
-	// Small numbers, and what stands for none, stay as they are.
-	table = append(table, 7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 9, 0, 0, 0)
+	// Small numbers, and what stands for none, stay as they are, and are nothing to others.
+	table = append(table, 7, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 9, 0, 0, 0, 9, 0, 0, 0)
 	want = append(want, table[len(want):]...)
-	(&layout{arch: amd64}).packable(table, 4096, 1)
+	table, want = le.AppendUint32(table, 0x50080), le.AppendUint32(want, 0x50020)
+	// Words lie where the file has them.
+	table, want = append([]byte{1, 2}, table...), append([]byte{1, 2}, want...)
+	(&layout{arch: amd64}).packable(table, 4094, 1)
 	if !bytes.Equal(table, want) {
 		t.Errorf("%x\nnot %x", table, want)
 	}
@@ -235,15 +238,16 @@ func TestWhatIsNoProgramIsAddedAsItIs(t *testing.T) {
 }
 
 func TestStepsAreApartFromValues(t *testing.T) {
-	tables := []byte{2, 5, 4, 0x81, 1, 0, 6, 7, 0, 0x82, 0, 9} // 0 with a byte before it is no end
+	// A 0 that is the first value of a table is no end, nor is one with a byte before it.
+	tables := []byte{2, 5, 4, 0x81, 1, 0, 0, 7, 6, 8, 0, 0x82, 0, 9, 0x83}
 	l := layout{arch: arm64, pctab: 10, functab: 10 + int64(len(tables))}
 	new := slices.Concat([]byte("before, 10"), tables, []byte("after"))
 	var raw [streams][]byte
 	split(&raw, nil, new, layout{}, l)
-	if want := slices.Concat(new[:10], []byte{2, 4, 0, 6, 0, 0x82, 0}, []byte("after")); !bytes.Equal(raw[extra], want) {
+	if want := slices.Concat(new[:10], []byte{2, 4, 0, 0, 6, 0, 0x82, 0, 0x83}, []byte("after")); !bytes.Equal(raw[extra], want) {
 		t.Errorf("values %q, not %q", raw[extra], want)
 	}
-	if want := []byte{5, 0x81, 1, 7, 9}; !bytes.Equal(raw[steps], want) {
+	if want := []byte{5, 0x81, 1, 7, 8, 9}; !bytes.Equal(raw[steps], want) {
 		t.Errorf("steps %x, not %x", raw[steps], want)
 	}
 }

@@ -12,7 +12,8 @@ type fixed []uint32
 func (f fixed) at(i int) (int64, kind) { return int64(f[i] >> 4), kind(f[i] & 15) }
 
 // A survey walks Go's tables. It goes forward only, once through each, and remembers no
-// more than one reference for 16 bytes of the file, whatever the tables say.
+// more than one reference for 16 bytes of the file, whatever the tables say: in four bytes,
+// and in eight while they are sorted.
 type survey struct {
 	*layout
 	lens

@@ -29,6 +29,9 @@ func clip(from, to, begin, end int64) (int64, int64) {
 
 // inData adds those from an offset up to another.
 func (p *program) inData(found []reference, part []byte, at, from, to int64) []reference {
+	if from >= to { // as it is at the end of the longest file, where the next line would overflow
+		return found
+	}
 	i, _ := slices.BinarySearch(p.fixed, uint32(from)<<4)
 	pointing := p.overlaps(from, to, rodata) || p.overlaps(from, to, data)
 	for ; i < len(p.fixed); i++ {
