@@ -8,8 +8,8 @@ import (
 )
 
 // least is what the job takes at least, moving the program apart: at each host the
-// takeover, as its app's own log has it, and what the settings ask to wait for; so many
-// hosts at a time. In a timed run there is no request to be waited for.
+// takeover, as its app's own log has it, and what its row asks to wait for; so many hosts at
+// a time. In a timed run there is no request to be waited for.
 func (f *fleet) least(w way, began time.Time) (time.Duration, error) {
 	const atOnce = 2
 	sum := time.Duration(f.hosts) * w.waits
@@ -42,8 +42,11 @@ func takeover(log string) (time.Duration, error) {
 		return 0, err
 	}
 	to, err := time.Parse("15:04:05.000000", m[2])
+	if err != nil {
+		return 0, err
+	}
 	if to.Before(from) { // midnight came
 		to = to.Add(24 * time.Hour)
 	}
-	return to.Sub(from), err
+	return to.Sub(from), nil
 }

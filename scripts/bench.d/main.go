@@ -46,7 +46,10 @@ func bench(f *fleet, rounds int) error {
 		}
 	}
 	b.after = loadavg()
-	for _, w := range []way{ways[0], ways[1], ways[len(ways)-2]} {
+	for _, w := range ways {
+		if !w.loaded {
+			continue
+		}
 		told, err := f.underLoad(w)
 		if err != nil {
 			return fmt.Errorf("%s under load: %w", w.name, err)

@@ -35,6 +35,7 @@ inventories() {
 	edge=$DIR/hosts/edge1/root/etc/haproxy/haproxy.cfg
 	cp "$edge" "$DIR/plain.cfg"
 	sed 's/^    balance roundrobin$/&\n    cookie shop insert indirect nocache/; s/^    server \(web[0-9]*\) .*/& cookie \1/' "$edge" >"$DIR/sticky.cfg"
+	[ "$(grep -c cookie "$DIR/sticky.cfg")" = $((HOSTS + 1)) ] || die "the balancer's configuration is another than expected: no cookie could be set"
 	mkdir -p "$DIR/ansible"
 	cp "$TREE"/scripts/bench.d/*.yml "$DIR/ansible/"
 	sed "s|@DIR@|$DIR|" "$TREE/scripts/bench.d/ansible.cfg" >"$DIR/ansible/ansible.cfg"

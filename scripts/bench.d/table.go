@@ -27,11 +27,11 @@ func (b *book) add(w way, r run) {
 func (b *book) print(out io.Writer, ways []way) {
 	free, sticky := apart(ways)
 	fmt.Fprintf(out, "Eight hosts, two at a time, a Go program of 20 MB, bake 0, HAProxy; rounds: %d, medians (lowest to highest); ratios are of the same round.\n", len(b.runs[ways[0].key]))
-	fmt.Fprintf(out, "flipdeploy connects anew, asks for health three times in a row and settles as long as its row says; Ansible finds its connections open, asks once and does not settle, but in the last row, which asks as often and settles 2 s.\n")
-	fmt.Fprintf(out, "At least: the takeovers, as the app's own log has them, and what the settings ask to wait for; moving the program, connecting and all processes are left out.\n")
+	fmt.Fprintf(out, "flipdeploy connects anew, asks for health three times in a row, but once where its row says rise 1, and settles as long as its row says; Ansible finds its connections open, asks once and does not settle, but in the row of as many checks as the default, which asks three times and settles 2 s.\n")
+	fmt.Fprintf(out, "At least: the takeovers, as the app's own log has them, and what each row asks to wait for; moving the program, connecting and all processes are left out.\n")
 	fmt.Fprintf(out, "Hosts, client and balancer share one machine: loopback. Its load was %s before and %s after; idle, the hosts use %.2f CPU seconds a second.\n\n", b.before, b.after, b.idle)
 	b.table(out, free)
-	fmt.Fprintf(out, "\nWhere HAProxy sends clients by a cookie to the host they know, so that hosts go to maint and come back by its own checks (the clients of the standard load keep no cookies):\n\n")
+	fmt.Fprintf(out, "\nWhere HAProxy sends clients by a cookie to the host they know, so that hosts go to maint, too. It is set up so, no more: the clients of the standard load keep no cookies:\n\n")
 	b.table(out, sticky)
 	b.printSpans(out, ways[:2])
 	fmt.Fprintf(out, "\nOnce each under the standard load:\n\n")
@@ -55,13 +55,22 @@ func apart(ways []way) (free, sticky []way) {
 // table has a row a way. The peer is the fastest way that is not flipdeploy.
 func (b *book) table(out io.Writer, ways []way) {
 	peer, last := b.peer(ways), ways[len(ways)-1]
-	fmt.Fprintf(out, "| way | seconds | × %s | × the last row | at least, s | × of it | CPU here, s | CPU of the hosts, s |\n|---|---|---|---|---|---|---|---|\n", peer.name)
+	others := []way{peer, last}
+	if peer.key == last.key {
+		others = others[:1]
+	}
+	fmt.Fprint(out, "| way | seconds |")
+	for _, o := range others {
+		fmt.Fprintf(out, " × %s |", o.name)
+	}
+	fmt.Fprintf(out, " at least, s | × of it | CPU here, s | CPU of the hosts, s |\n|%s\n", strings.Repeat("---|", 6+len(others)))
 	for _, w := range ways {
 		runs := b.runs[w.key]
-		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", w.name,
-			figures(runs, func(i int) float64 { return runs[i].took.Seconds() }),
-			figures(runs, func(i int) float64 { return runs[i].beside(b.runs[peer.key][i]) }),
-			figures(runs, func(i int) float64 { return runs[i].beside(b.runs[last.key][i]) }),
+		fmt.Fprintf(out, "| %s | %s |", w.name, figures(runs, func(i int) float64 { return runs[i].took.Seconds() }))
+		for _, o := range others {
+			fmt.Fprintf(out, " %s |", figures(runs, func(i int) float64 { return runs[i].beside(b.runs[o.key][i]) }))
+		}
+		fmt.Fprintf(out, " %s | %s | %s | %s |\n",
 			figures(runs, func(i int) float64 { return runs[i].least.Seconds() }),
 			figures(runs, func(i int) float64 { return runs[i].took.Seconds() / runs[i].least.Seconds() }),
 			figures(runs, func(i int) float64 { return runs[i].here.Seconds() }),
