@@ -27,12 +27,12 @@ func (s *session) load(art *site.Artifact, hosts int) *site.Cargo {
 // applies does what flipdeploy's own program is for on a host: not for people, and so
 // no command.
 func applies(env Env) (code int, asked bool) {
-	if len(env.Args) != 6 || env.Args[1] != delta.Verb {
+	if len(env.Args) != 7 || env.Args[1] != delta.Verb {
 		return 0, false
 	}
 	size, err := strconv.ParseInt(env.Args[5], 10, 64)
 	if err == nil {
-		err = delta.ApplyFile(env.Args[2], env.Args[3], env.Args[4], size)
+		err = delta.ApplyFile(env.Args[2], env.Args[3], env.Args[4], size, env.Args[6])
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(env.Stderr, err)

@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -11,8 +12,9 @@ import (
 const Verb = "apply-patch"
 
 // ApplyFile makes new, which must not be there yet, of old and the patch. When it returns
-// an error new is not there.
-func ApplyFile(old, patch, new string, size int64) error {
+// nil, new was written with size bytes of that sha256 (64 hexadecimal digits); when it
+// returns an error new is not there.
+func ApplyFile(old, patch, new string, size int64, sum string) error {
 	o, oldSize, err := open(old)
 	if err != nil {
 		return fmt.Errorf("the old file: %w", err)
@@ -29,6 +31,9 @@ func ApplyFile(old, patch, new string, size int64) error {
 	}
 	if h.NewSize != size {
 		return damaged("it makes a file of %d bytes, not of %d", h.NewSize, size)
+	}
+	if makes := hex.EncodeToString(h.NewSHA256[:]); makes != sum {
+		return damaged("it makes a file whose sha256 is %s, not %s", makes, sum)
 	}
 	n, err := os.OpenFile(new, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
