@@ -67,6 +67,7 @@ type named struct {
 	said  map[int64]uint32 // by where runtime.functab says more of them
 }
 
+// nameAll finds them in runtime.functab.
 func (p *program) nameAll(file []byte) *named {
 	n := &named{make([]uint32, max(0, p.layout[textEnd]-p.layout[text])/aligned+1), make(map[int64]uint32, p.layout[functions])}
 	size := int64(len(file))
@@ -84,7 +85,7 @@ func (p *program) nameAll(file []byte) *named {
 	return n
 }
 
-// sum is a number for bytes, as good as theirs alone.
+// sum is a number that most likely no other bytes have.
 func sum(b []byte) uint32 {
 	h := uint64(len(b))
 	for ; len(b) >= 8; b = b[8:] {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -121,8 +120,8 @@ func (f *fleet) time(w way, round int) (run, error) {
 	if err == nil {
 		err = f.all(version)
 	}
-	if err == nil && w.sticky && bytes.Contains(out.Bytes(), []byte("no maint:")) {
-		err = errors.New("HAProxy is sticky, and a host did not go to maint")
+	if n := bytes.Count(out.Bytes(), []byte(`"to maint: `)); err == nil && w.sticky && eventsOf(out.Bytes(), began, began) != nil && n != f.hosts {
+		err = fmt.Errorf("HAProxy is sticky, and %d of %d hosts went to maint", n, f.hosts)
 	}
 	if err == nil {
 		r.least, err = f.least(w, began)
