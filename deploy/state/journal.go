@@ -92,7 +92,7 @@ func ReadJournals(stream []byte) []Journal {
 func header(line []byte) (string, bool) {
 	name, ok := bytes.CutPrefix(line, []byte(`{"file":"`))
 	name, end := bytes.CutSuffix(name, []byte(`.jsonl"}`))
-	if !ok || !end || !rolloutName.Match(name) {
+	if !ok || !end || !rolloutName().Match(name) {
 		return "", false
 	}
 	return string(name), true

@@ -250,7 +250,7 @@ func TestRolloutIDsSortAsTimeDoes(t *testing.T) {
 	equal(t, id, "20261121-030712-7f3a")
 	later, err := NewID(at.Add(time.Second).In(time.FixedZone("x", -3600)), bytes.NewReader([]byte{0, 0}))
 	ok(t, err)
-	equal(t, id < later && rolloutName.MatchString(later), true)
+	equal(t, id < later && rolloutName().MatchString(later), true)
 	_, err = NewID(at, bytes.NewReader(nil))
 	equal(t, err.Error(), "rollout id: EOF")
 }

@@ -6,23 +6,30 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A Key is one backend: the place of a host in one pool of a balancer.
 type Key struct{ Upstream, Address string }
 
 var (
-	dirName     = regexp.MustCompile(`^/[A-Za-z0-9._/-]{1,200}$`)
-	appName     = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-	rolloutName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
-	hostName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-	stateWord   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
-	upstream    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._:-]{0,99}$`)
-	address     = regexp.MustCompile(`^[A-Za-z0-9_\[][A-Za-z0-9._:%/\[\]-]{0,119}$`)
+	dirName     = pattern(`^/[A-Za-z0-9._/-]{1,200}$`)
+	appName     = pattern(`^[a-z0-9][a-z0-9-]{0,62}$`)
+	rolloutName = pattern(`^[A-Za-z0-9][A-Za-z0-9-]{0,63}$`)
+	hostName    = pattern(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+	stateWord   = pattern(`^[a-z][a-z0-9_-]{0,31}$`)
+	upstream    = pattern(`^[A-Za-z0-9_][A-Za-z0-9._:-]{0,99}$`)
+	address     = pattern(`^[A-Za-z0-9_\[][A-Za-z0-9._:%/\[\]-]{0,119}$`)
 )
 
-func check(what string, re *regexp.Regexp, value string) error {
-	if re.MatchString(value) {
+// pattern compiles it when it is first needed: where this program only applies a delta, it
+// never is.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
+func check(what string, re func() *regexp.Regexp, value string) error {
+	if re().MatchString(value) {
 		return nil
 	}
 	return fmt.Errorf("%s %q: not allowed", what, value)

@@ -2,6 +2,7 @@ package state
 
 import (
 	"strings"
+	"sync"
 	"text/template"
 
 	"al.essio.dev/pkg/shellescape"
@@ -315,12 +316,14 @@ done | tail -c +{{.Data.From}} | head -c {{.Data.Size}}
 {{template "end" .}}{{end}}
 `
 
-var scripts = template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text + handText + movedText))
+var scripts = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("scripts").Funcs(template.FuncMap{"q": shellescape.Quote}).Parse(text + handText + movedText))
+})
 
 // render makes a script; its pages are ours, so that it cannot fail.
 func render(name string, p page) string {
 	var b strings.Builder
-	if err := scripts.ExecuteTemplate(&b, name, p); err != nil {
+	if err := scripts().ExecuteTemplate(&b, name, p); err != nil {
 		panic(err)
 	}
 	return b.String()
