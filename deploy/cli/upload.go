@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/flipdeploy/flipdeploy/remote/delta"
@@ -32,6 +33,10 @@ func applies(env Env) (code int, asked bool) {
 	}
 	size, err := strconv.ParseInt(env.Args[5], 10, 64)
 	if err == nil {
+		// It lives for a moment and leaves little behind: to collect that would cost the host
+		// more than it frees.
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(64<<20 + size)
 		err = delta.ApplyFile(env.Args[2], env.Args[3], env.Args[4], size, env.Args[6])
 	}
 	if err != nil {

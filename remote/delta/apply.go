@@ -37,8 +37,8 @@ func Apply(out io.Writer, old io.ReaderAt, oldSize int64, patch io.ReaderAt, pat
 	if oldSize != h.OldSize {
 		return fmt.Errorf("the old file has %d bytes, and the patch is for one of %d", oldSize, h.OldSize)
 	}
-	a := applier{Head: h, old: old, patch: patch, sum: sha256.New()}
-	a.out = io.MultiWriter(out, a.sum)
+	a := applier{Head: h, old: old, patch: patch, sum: sha256.New(), near: lens{file: old, size: oldSize, ahead: short}}
+	a.out = bufio.NewWriterSize(io.MultiWriter(out, a.sum), 4*chunk)
 	defer a.close()
 	if err := errors.Join(a.prepare(), a.open(gaps, values, extra, steps)); err != nil {
 		return err
@@ -52,11 +52,16 @@ func Apply(out io.Writer, old io.ReaderAt, oldSize int64, patch io.ReaderAt, pat
 	return nil
 }
 
+// short is how much of the old file is read at once for pieces that are no longer: the
+// next most likely is not far behind.
+const short = 4 << 10
+
 type applier struct {
 	Head
 	old   io.ReaderAt
 	patch io.ReaderAt
-	out   io.Writer
+	near  lens // into old, for pieces that are short
+	out   *bufio.Writer
 	sum   hash.Hash
 
 	stream [streams]*bufio.Reader // those that are open
@@ -121,6 +126,9 @@ func (a *applier) run() error {
 	if a.quiet >= 0 {
 		return damaged("it changes bytes beyond the end")
 	}
+	if err := a.out.Flush(); err != nil {
+		return fmt.Errorf("write the new file: %w", err)
+	}
 	return a.ended(gaps, values, extra, steps)
 }
 
@@ -128,8 +136,8 @@ func (a *applier) run() error {
 func (a *applier) copy(from, n int64) error {
 	for n > 0 {
 		part := a.buf[:min(n, int64(len(a.buf)))]
-		if _, err := io.ReadFull(io.NewSectionReader(a.old, from, int64(len(part))), part); err != nil {
-			return fmt.Errorf("read the old file: %w", err)
+		if err := a.read(part, from); err != nil {
+			return err
 		}
 		if err := a.predictor.run(part, from, a.at, a.change); err != nil {
 			return err
@@ -141,6 +149,15 @@ func (a *applier) copy(from, n int64) error {
 		n -= int64(len(part))
 	}
 	return nil
+}
+
+// read has part be what old has from an offset on.
+func (a *applier) read(part []byte, from int64) error {
+	if len(part) > short {
+		return readAt(a.old, part, from)
+	}
+	copy(part, a.near.view(from, len(part))) // readPieces saw that old has so many
+	return a.near.err
 }
 
 // change makes part, which is predicted, what it is.

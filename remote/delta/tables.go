@@ -26,7 +26,7 @@ func (l *layout) references(file io.ReaderAt, size int64) (fixed, error) {
 	if l[arch] == 0 {
 		return nil, nil
 	}
-	s := &survey{layout: l, lens: lens{file: file, size: size}, room: int(size / 16), found: make(fixed, 0, size/32)}
+	s := &survey{layout: l, lens: lens{file: file, size: size, ahead: chunk}, room: int(size / 16), found: make(fixed, 0, size/32)}
 	s.links()
 	s.types()
 	s.functions()
@@ -85,7 +85,7 @@ func (s *survey) functions() {
 	begin, n := s.layout[functab], s.layout[functions]
 	s.repeat(begin, n, 8, toText, toFunc)
 	s.add(begin+8*n, toText)
-	entries := lens{file: s.file, size: s.size}
+	entries := lens{file: s.file, size: s.size, ahead: chunk}
 	var inlined, objects []uint32
 	last := begin + 8*n
 	for i := range n {
