@@ -26,7 +26,7 @@ func BenchmarkMake(b *testing.B) {
 	old, new := relinked()
 	b.SetBytes(int64(len(new)))
 	for b.Loop() {
-		patch, err := Make(old, new)
+		patch, err := Make(Of(old), Of(new))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func BenchmarkMake(b *testing.B) {
 
 func BenchmarkApply(b *testing.B) {
 	old, new := relinked()
-	patch, err := Make(old, new)
+	patch, err := Make(Of(old), Of(new))
 	if err != nil {
 		b.Fatal(err)
 	}

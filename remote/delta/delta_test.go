@@ -42,7 +42,7 @@ func apply(old, patch []byte) ([]byte, error) {
 func TestAPatchMakesTheNewFileOfTheOldOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, new := build(t)
-		patch, err := Make(old, new)
+		patch, err := Make(Of(old), Of(new))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +55,7 @@ func TestAPatchMakesTheNewFileOfTheOldOne(t *testing.T) {
 func TestADamagedPatchIsRefusedAndNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, new := build(t)
-		patch, err := Make(old, new)
+		patch, err := Make(Of(old), Of(new))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestADamagedPatchIsRefusedAndNothingElse(t *testing.T) {
 
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	old, new := []byte(strings.Repeat("the old file ", 9)), []byte(strings.Repeat("the old file ", 8)+"and more")
-	patch, err := Make(old, new)
+	patch, err := Make(Of(old), Of(new))
 	if err != nil {
 		t.Fatal(err)
 	}

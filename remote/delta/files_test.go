@@ -9,7 +9,7 @@ import (
 func TestFilesAreMadeAnewOrNotAtAll(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
-	patch, err := Make(forgedOld, []byte("the new file"))
+	patch, err := Make(Of(forgedOld), Of([]byte("the new file")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,16 +132,23 @@ type bounded struct{ left int64 }
 func (b *bounded) Write(p []byte) (int, error) { b.left -= int64(len(p)); return len(p), nil }
 
 func TestAFullDiskIsSaid(t *testing.T) {
-	patch, err := Make(forgedOld, forgedOld)
+	for _, old := range [][]byte{forgedOld, make([]byte, 1<<20)} { // at the end, and before it
+		patch := unchanged(t, old)
+		r, w := io.Pipe()
+		_ = r.CloseWithError(errors.New("no space left on device"))
+		err := Apply(w, bytes.NewReader(old), int64(len(old)), bytes.NewReader(patch), int64(len(patch)))
+		if err == nil || err.Error() != "write the new file: no space left on device" || errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes: got %v", len(old), err)
+		}
+	}
+}
+
+func unchanged(t *testing.T, old []byte) []byte {
+	patch, err := Make(Of(old), Of(old))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, w := io.Pipe()
-	_ = r.CloseWithError(errors.New("no space left on device"))
-	err = Apply(w, bytes.NewReader(forgedOld), 100, bytes.NewReader(patch), int64(len(patch)))
-	if err == nil || err.Error() != "write the new file: no space left on device" || errors.Is(err, ErrDamaged) {
-		t.Errorf("got %v", err)
-	}
+	return patch
 }
 
 // Tables that say they are everywhere, in a file that says so too.
@@ -200,10 +207,27 @@ func TestRangesMayOverlap(t *testing.T) {
 
 func TestAnOldFileThatCannotBeReadIsSaid(t *testing.T) {
 	l := layout{arch: amd64, bias: 1 << 22, end: 100, functions: 1, rodata: 1, rodataEnd: 100}
-	patch := made(t, forgedOld, forgedOld, l, l)
-	err := Apply(io.Discard, broken{}, 100, bytes.NewReader(patch), int64(len(patch)))
-	if err == nil || err.Error() != "read the old file: input/output error" || errors.Is(err, ErrDamaged) {
-		t.Errorf("got %v", err)
+	for size, patch := range map[int64][]byte{
+		100:     made(t, forgedOld, forgedOld, l, l), // its tables
+		1000:    unchanged(t, make([]byte, 1000)),    // a short piece
+		1 << 20: unchanged(t, make([]byte, 1<<20)),   // a long one
+	} {
+		err := Apply(io.Discard, broken{}, size, bytes.NewReader(patch), int64(len(patch)))
+		if err == nil || err.Error() != "read the old file: input/output error" || errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes: got %v", size, err)
+		}
+	}
+}
+
+func TestAPatchForOtherBytesThanSaidIsRefused(t *testing.T) {
+	new := []byte("the new file")
+	patch, err := Make(Of(forgedOld), Build{Data: new, SHA256: Of(forgedOld).SHA256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("the patch is damaged: it makes a file whose sha256 is %x, not %x", Of(new).SHA256, Of(forgedOld).SHA256)
+	if _, err := apply(forgedOld, patch); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -227,7 +251,7 @@ func FuzzApply(f *testing.F) {
 		f.Add(forgedOld, patch)
 	}
 	for _, new := range [][]byte{nil, []byte("new"), forgedOld, append(forgedOld[7:], forgedOld...)} {
-		patch, err := Make(forgedOld, new)
+		patch, err := Make(Of(forgedOld), Of(new))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package delta
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 )
@@ -36,8 +35,8 @@ func (l *lens) view(at int64, n int) []byte {
 
 // readAt fills b with what the old file has from an offset on.
 func readAt(old io.ReaderAt, b []byte, at int64) error {
-	if n, err := old.ReadAt(b, at); n < len(b) {
-		return fmt.Errorf("read the old file: %w", cmp.Or(err, io.ErrUnexpectedEOF))
+	if _, err := io.ReadFull(io.NewSectionReader(old, at, int64(len(b))), b); err != nil {
+		return fmt.Errorf("read the old file: %w", err)
 	}
 	return nil
 }

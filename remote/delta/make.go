@@ -20,14 +20,24 @@ const reach = 4 << 20
 // chunk is how much of a copy is predicted at once. References across its end are not.
 const chunk = 64 << 10
 
-// Make returns a patch that turns old into new.
-func Make(old, new []byte) (patch []byte, err error) {
-	if len(old) > MaxSize || len(new) > MaxSize {
+// A Build is a file, and the sha256 of its bytes.
+type Build struct {
+	Data   []byte
+	SHA256 [sha256.Size]byte
+}
+
+// Of is the build of those bytes.
+func Of(data []byte) Build { return Build{data, sha256.Sum256(data)} }
+
+// Make returns a patch that turns old into new. Where a sha256 is not that of the bytes the
+// patch is one that Apply refuses.
+func Make(old, new Build) (patch []byte, err error) {
+	if len(old.Data) > MaxSize || len(new.Data) > MaxSize {
 		return nil, fmt.Errorf("make a patch: files of more than %d MiB", MaxSize>>20)
 	}
-	h := Head{OldSize: int64(len(old)), NewSize: int64(len(new)), OldSHA256: sha256.Sum256(old), NewSHA256: sha256.Sum256(new)}
+	h := Head{OldSize: int64(len(old.Data)), NewSize: int64(len(new.Data)), OldSHA256: old.SHA256, NewSHA256: new.SHA256}
 	var raw [streams][]byte
-	err = careful(func() { split(&raw, old, new, layoutOf(old), layoutOf(new)) })
+	err = careful(func() { split(&raw, old.Data, new.Data, layoutOf(old.Data), layoutOf(new.Data)) })
 	if err == nil {
 		patch, err = pack(h, raw)
 	}

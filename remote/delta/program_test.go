@@ -75,7 +75,7 @@ func programs(t testing.TB, arch string) (old, new []byte) {
 func TestTheNextBuildOfAProgramIsAHundredthOfIt(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		old, new := programs(t, arch)
-		patch, err := Make(old, new)
+		patch, err := Make(Of(old), Of(new))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestWhateverLiesInAProgramThePatchMakesTheNextOne(t *testing.T) {
 		if r.Intn(4) == 0 { // headers, too
 			bad[r.Intn(1<<12)] ^= byte(1 + r.Intn(255))
 		}
-		patch, err := Make(bad, new)
+		patch, err := Make(Of(bad), Of(new))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ func (c *Cargo) makePatch(ctx context.Context, old oldRelease, fetch func(io.Wri
 	if _, err := io.ReadFull(c.Reader(), now); err != nil {
 		return nil, fmt.Errorf("read the artifact: %w", err)
 	}
-	patch, err := delta.Make(was, now)
+	patch, err := delta.Make(build(was, old.hash), build(now, c.SHA256))
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +150,13 @@ func (c *Cargo) makePatch(ctx context.Context, old oldRelease, fetch func(io.Wri
 		return nil, c.poor(len(patch))
 	}
 	return patch, nil
+}
+
+// build is data of a sha256 that was compared before, when it was read.
+func build(data []byte, sum string) delta.Build {
+	b := delta.Build{Data: data}
+	_, _ = hex.Decode(b.SHA256[:], []byte(sum)) // else it is one that nobody applies
+	return b
 }
 
 // poor explains why a patch saves little.

@@ -33,7 +33,7 @@ func row(t *testing.T, name, oldFile, newFile string) {
 	old, new := read(t, oldFile), read(t, newFile)
 	var patch []byte
 	var err error
-	makes := cpu(func() { patch, err = delta.Make(old, new) })
+	makes := cpu(func() { patch, err = delta.Make(delta.Of(old), delta.Of(new)) })
 	if err != nil {
 		t.Fatal(err)
 	}
