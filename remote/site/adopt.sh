@@ -34,7 +34,7 @@ runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
 err=$(printf '%s\n%s\n%s\n' "$sign" "$link" "$via" 2>&1 >"$r/.flipdeploy-found") || failed "$err"
 err=$(printf '%s %s adopted\n' "$hash" "$size" 2>&1 >"$r/.flipdeploy-release") || failed "$err"
 chmod 0755 "$r"
-sync -f "$r" 2>/dev/null || sync
+fsync -f "$r"
 locked
 final=releases/$id
 [ -L "$final" ] && die FD-PLANTED "$path/$final is a symbolic link"

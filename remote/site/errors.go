@@ -94,6 +94,8 @@ func (s *Site) words(code, detail string) (text, hint string) {
 		return fmt.Sprintf("%s/.flipdeploy/fence holds %q, no number", p, detail), "remove the file when no rollout runs"
 	case "FD-NO-SPACE":
 		return "no room under " + p + ": " + detail, "make room on the host, or lower app.keep: df -h " + p + "; df -i " + p
+	case "FD-DISK":
+		return "the host's disk did not take what was written: " + detail, "look at the disk: dmesg; what is not durable is not relied on"
 	case "FD-STAGE-SHORT":
 		return "the upload was cut short: " + detail, "run it again"
 	case "FD-STAGE-SHA":

@@ -13,8 +13,17 @@ words() { unset IFS; set +f; }
 # die CODE TEXT ends the script with an error that the runner understands.
 die() { printf '!%s %s\n' "$1" "$2"; exit 64; }
 
-# fsync makes files or directories durable. Old sync programs know no names.
-fsync() { sync -- "$@" 2>/dev/null || sync; }
+# fsync makes files or directories durable, with -f all of the file system of one. Old sync
+# programs know neither, and do all that there is; a disk that failed must not look like that.
+fsync() {
+  err=$(sync "$@" 2>&1) && return
+  err=${err%%"$nl"*}
+  case $err in
+    *"No space"*|*quota*) die FD-NO-SPACE "$err" ;;
+    *"nput/output error"*|*"Read-only"*) die FD-DISK "$err" ;;
+  esac
+  sync
+}
 
 # discard removes a directory, also what a release locked in it.
 discard() { rm -rf -- "$1" 2>/dev/null || { chmod -R u+w -- "$1"; rm -rf -- "$1"; }; }
@@ -65,7 +74,7 @@ locked() {
   command -v flock >/dev/null 2>&1 || die FD-HOST-TOOL flock
   [ -L .flipdeploy/act.lock ] && die FD-PLANTED "$path/.flipdeploy/act.lock is a symbolic link"
   umask 077 # who may read a file may hold its lock
-  exec 9>>.flipdeploy/act.lock || die FD-APP-PATH "$path/.flipdeploy/act.lock cannot be written by $(id -un)"
+  command exec 9>>.flipdeploy/act.lock || die FD-APP-PATH "$path/.flipdeploy/act.lock cannot be written by $(id -un)"
   umask 022
   tries=0
   until flock -n 9; do

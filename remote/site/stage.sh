@@ -116,7 +116,7 @@ esac
 runnable "$r/$entry" || die FD-STAGE-ENTRY "$entry"
 err=$(printf '%s %s %s\n' "$hash" "$size" "$kind" 2>&1 >"$r/.flipdeploy-release") || failed "$err" FD-STAGE-WRITE
 if [ "$kind" = file ]; then fsync "$blob" "$r/.flipdeploy-release" "$r"
-else chmod 0755 "$r"; sync -f "$r" 2>/dev/null || sync; fi
+else chmod 0755 "$r"; fsync -f "$r"; fi
 locked
 if [ "$how" = delta ] && [ "$hsize" -gt 0 ]; then
   rm -f -- .flipdeploy/apply-* && mv -T "$t/apply" ".flipdeploy/apply-$helper"
