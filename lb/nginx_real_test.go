@@ -362,16 +362,21 @@ func TestNginxCountersComeFromTheErrorLogAndOutliveReloads(t *testing.T) {
 
 func TestNginxFileThatCannotBeWrittenIsAsBefore(t *testing.T) {
 	t.Parallel()
-	g, _, b := startNginx(t, 2, "")
-	bin := t.TempDir()
-	must(t, os.WriteFile(bin+"/mv", []byte("#!/bin/sh\necho \"mv: cannot move: No space left on device\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
-	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
-	before := g.Read("sites-available/shop")
-	err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
-	code(t, err, "FD-LB-NGINX-WRITE", "/sites-enabled/shop could not be written, it is as before: mv: cannot move: No space left on device")
-	left, _ := filepath.Glob(g.Dir + "/sites-*/.*")
-	if g.Read("sites-available/shop") != before || g.Reloads() != 0 || len(left) > 0 {
-		t.Errorf("it is not as before: %s, left %s", g.Read("sites-available/shop"), left)
+	for tool, says := range map[string]string{
+		"mv":   "mv: cannot move: No space left on device",
+		"sync": "sync: error syncing 'shop': Input/output error",
+	} {
+		g, _, b := startNginx(t, 2, "")
+		bin := t.TempDir()
+		must(t, os.WriteFile(bin+"/"+tool, []byte("#!/bin/sh\necho \""+says+"\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
+		sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+		before := g.Read("sites-available/shop")
+		err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
+		code(t, err, "FD-LB-NGINX-WRITE", "/sites-enabled/shop could not be written, it is as before: "+says)
+		left, _ := filepath.Glob(g.Dir + "/sites-*/.*")
+		if g.Read("sites-available/shop") != before || g.Reloads() != 0 || len(left) > 0 {
+			t.Errorf("%s: it is not as before: %s, left %s", tool, g.Read("sites-available/shop"), left)
+		}
 	}
 }
 

@@ -70,7 +70,10 @@ fd_put() {
 	fd_to=${fd_real%/*}/.flipdeploy-${fd_real##*/}
 	fd_root rm -f "$fd_to" && fd_root cp -p "$fd_real" "$fd_to" || return 1
 	fd_root tee "$fd_to" <"$1" >/dev/null && fd_root touch -r "$fd_real" "$fd_to" || { fd_root rm -f "$fd_to"; return 1; }
-	sync "$fd_to" || sync
+	fd_words=$(sync "$fd_to" 2>&1) || case $fd_words in
+	*'nput/output error'* | *'No space'* | *quota* | *Read-only*) printf '%s\n' "$fd_words" && fd_root rm -f "$fd_to"; return 1 ;;
+	*) sync ;; # of a file that only root may read
+	esac
 	if fd_words=$(fd_root mv -f "$fd_to" "$fd_real" 2>&1); then
 		sync "${fd_real%/*}"
 		return 0
