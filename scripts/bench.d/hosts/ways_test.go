@@ -102,6 +102,10 @@ func TestStaging(t *testing.T) {
 		}},
 		way{"connect and `cat >/dev/null`: what sshd takes at most", func() time.Duration { return f.fed("cat >/dev/null", data) }},
 		way{"connect and `cat >file`, neither compared nor synced", func() time.Duration { return f.fed("cat >"+f.path("app")+"/$$", data) }},
+		way{"connect and `cat >file; sync file; openssl dgst -sha256 <file`: the least that keeps and compares it", func() time.Duration {
+			file := f.path("app") + "/$$"
+			return f.fed("cat >"+file+"; sync "+file+"; openssl dgst -sha256 -r <"+file, data)
+		}},
 		way{"Ansible copy, 50 forks, pipelining", func() time.Duration { return f.run([]string{"ansible-playbook", f.path("copy.yml")}) }},
 		way{"ClusterShell --copy", func() time.Duration {
 			return f.run([]string{"clush", "-f", "64", "-o", "-F " + f.path("ssh_config"), "--hostfile", f.path("hosts"), "--copy", f.path("shop"), "--dest", f.path("app") + "/"})
