@@ -380,6 +380,62 @@ func TestNginxFileThatCannotBeWrittenIsAsBefore(t *testing.T) {
 	}
 }
 
+// Somebody breaks another file at the moment of our edit.
+func TestNginxThatDoesNotAcceptTheEditSaysWhy(t *testing.T) {
+	t.Parallel()
+	g, _, b := startNginx(t, 2, "")
+	bin, broken := t.TempDir(), g.Dir+"/sites-enabled/broken"
+	must(t, os.WriteFile(bin+"/mv", []byte("#!/bin/sh\n"+program(t, "mv")+" \"$@\" && echo 'log_format x;' >"+broken+"\n"), 0o700)) //nolint:gosec // it is run
+	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+	before := g.Read("sites-available/shop")
+	err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
+	code(t, err, "FD-LB-NGINX-EDIT", "nginx does not accept its own configuration with the flag changed, the old bytes are back: [emerg] invalid number of arguments in \"log_format\"")
+	if g.Read("sites-available/shop") != before || g.Reloads() != 0 {
+		t.Errorf("it is not as before: %s", g.Read("sites-available/shop"))
+	}
+}
+
+func TestNginxFileThatWeMayNotReadIsSyncedWithAll(t *testing.T) {
+	t.Parallel()
+	g, _, b := startNginx(t, 2, "")
+	bin := t.TempDir()
+	must(t, os.WriteFile(bin+"/sync", []byte("#!/bin/sh\n[ $# -gt 0 ] || { : >"+bin+"/all; exit; }\necho \"sync: error opening 'option/quota: Input/output error': Permission denied\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
+	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+	must(t, lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1))
+	if _, err := os.Stat(bin + "/all"); err != nil {
+		t.Error("nothing was synced")
+	}
+}
+
+func TestNginxFileIsPutBackWhateverTheDiskSays(t *testing.T) {
+	t.Parallel()
+	for tool, want := range map[string][2]string{
+		"sync": {"FD-LB-NGINX-NOT-LIVE", "the old bytes are back: "},
+		"mv":   {"FD-LB-NGINX-LEFT", "nginx.conf could not be put back as it was, nginx runs on with what it had: "},
+	} {
+		b, g := lbtest.NewBackends(t, 2), lbtest.NewNginx(t)
+		zone := func(key string) string { return "  limit_req_zone " + key + " zone=zz:1m rate=100r/s;\n" }
+		g.Write("nginx.conf", g.Main("  include extra.conf;\n"+lbtest.Upstream("shop", b, "")+g.Site("shop")))
+		g.Write("extra.conf", zone("$binary_remote_addr"))
+		g.Start()
+		g.Write("extra.conf", zone("$uri")) // which it does not take while it runs
+		past := time.Now().Add(-time.Hour)
+		must(t, os.Chtimes(g.Dir+"/extra.conf", past, past))
+		before, bin := g.Read("nginx.conf"), t.TempDir()
+		must(t, os.WriteFile(bin+"/"+tool, []byte("#!/bin/sh\n[ -e "+bin+"/once ] || { : >"+bin+"/once; exec "+program(t, tool)+" \"$@\"; }\necho '"+tool+": x: Input/output error' >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
+		sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+		err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
+		code(t, err, want[0], want[1])
+		var f *lb.Fault
+		if !errors.As(err, &f) || !strings.Contains(strings.Join(f.Evidence(), "\n"), `limit_req "zz"`) {
+			t.Errorf("%s: evidence %q", tool, f.Evidence())
+		}
+		if back := g.Read("nginx.conf") == before; back != (tool == "sync") {
+			t.Errorf("%s: as before: %v", tool, back)
+		}
+	}
+}
+
 // Hosts that go out at the same moment wait for each other; every one needs a reload.
 func TestNginxHostsMayGoOutSideBySide(t *testing.T) {
 	t.Parallel()

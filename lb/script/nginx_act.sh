@@ -70,10 +70,7 @@ fd_put() {
 	fd_to=${fd_real%/*}/.flipdeploy-${fd_real##*/}
 	fd_root rm -f "$fd_to" && fd_root cp -p "$fd_real" "$fd_to" || return 1
 	fd_root tee "$fd_to" <"$1" >/dev/null && fd_root touch -r "$fd_real" "$fd_to" || { fd_root rm -f "$fd_to"; return 1; }
-	fd_words=$(sync "$fd_to" 2>&1) || case $fd_words in
-	*'nput/output error'* | *'No space'* | *quota* | *Read-only*) printf '%s\n' "$fd_words" && fd_root rm -f "$fd_to"; return 1 ;;
-	*) sync ;; # of a file that only root may read
-	esac
+	fd_sync "$fd_to" || [ -n "$fd_undoing" ] || { fd_root rm -f "$fd_to"; return 1; }
 	if fd_words=$(fd_root mv -f "$fd_to" "$fd_real" 2>&1); then
 		sync "${fd_real%/*}"
 		return 0
@@ -81,6 +78,15 @@ fd_put() {
 	case $fd_words in *' busy'*) fd_over "$1" || fd_bad=1 ;; *) fd_bad=1 && printf '%s\n' "$fd_words" ;; esac
 	fd_root rm -f "$fd_to"
 	return $fd_bad
+}
+
+# fd_sync makes a file durable, or prints why the disk did not. What only root may read is
+# synced with all that there is, and where names are not known.
+fd_sync() {
+	fd_words=$(sync "$1" 2>&1) && return
+	printf '%s\n' "$fd_words" | grep '^sync: ' |
+		grep -Ev '^sync: [A-Za-z]+ option|: (Permission denied|Invalid argument|[A-Za-z ]+ not (supported|implemented))$' && return 1
+	sync
 }
 
 # fd_over writes into the file. A crash here leaves it half old, half new; nginx goes on
@@ -97,16 +103,19 @@ fd_new() {
 	fd_words=$(fd_put "$fd_tmp/$1.new" "$4" 2>&1) && return 0
 	fd_undo
 	printf '%s\n' "$fd_words" | fd_say
-	fd_fail write "$4"
+	fd_gone write "$4"
 }
 
-# fd_undo puts the old bytes back where the file has ours.
-fd_undo() { fd_each fd_old 2>/dev/null; }
+# fd_undo puts the old bytes back where a file has ours, whatever the disk says; fd_left are
+# the files where that failed.
+fd_undo() { fd_left=$(fd_undoing=1; fd_each fd_old 2>/dev/null); }
+# fd_gone WHY PATH fails after that.
+fd_gone() { [ -z "$fd_left" ] || fd_fail not-back $fd_left; fd_fail "$@"; }
 fd_old() {
 	case " $fd_done" in *" $1 "*) ;; *) return 0 ;; esac
 	fd_cat "$4" >"$fd_tmp/now"
 	[ "$(fd_sha "$fd_tmp/now")" = "$3" ] || return 0
-	fd_put "$fd_tmp/$1.old" "$4" >/dev/null 2>&1
+	fd_put "$fd_tmp/$1.old" "$4" >/dev/null 2>&1 || printf '%s\n' "$4"
 }
 
 # fd_reload has nginx read its files and returns once every worker that takes
@@ -146,8 +155,8 @@ fd_emerg() {
 fd_back() {
 	fd_undo
 	case $1 in
-	1) printf '%s\n' "$fd_words" | fd_say; fd_fail reload ;;
-	*) fd_emerg; fd_fail not-live ;;
+	1) printf '%s\n' "$fd_words" | fd_say; fd_gone reload ;;
+	*) fd_emerg; fd_gone not-live ;;
 	esac
 }
 
@@ -158,14 +167,14 @@ fd_act() {
 	[ -z "$FD_SEATS" ] || fd_floor
 	[ "$FD_RELOAD" != 0 ] || [ -n "$FD_PUTS" ] || return 0
 	fd_test || { printf '%s\n' "$fd_words" | fd_say; fd_fail broken; }
-	fd_done=
+	fd_done= fd_undoing=
 	fd_tmp=$(mktemp -d) || fd_fail tmp
 	trap 'rm -rf "$fd_tmp"' EXIT
 	# Told to stop before the reload: nothing is left changed.
 	trap 'fd_undo; exit 43' TERM HUP INT
 	fd_each fd_make
 	fd_each fd_new
-	fd_test || { fd_undo; printf '%s\n' "$fd_words" | fd_say; fd_fail after; }
+	fd_test || { fd_undo; printf '%s\n' "$fd_words" | fd_say; fd_gone after; }
 	[ "$FD_RELOAD" != 0 ] || return 0
 	trap '' TERM HUP INT
 	fd_reload || fd_back $?

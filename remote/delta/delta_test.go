@@ -3,6 +3,8 @@ package delta
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"math/rand"
 	"strings"
 	"testing"
 
@@ -52,6 +54,18 @@ func TestAPatchMakesTheNewFileOfTheOldOne(t *testing.T) {
 	})
 }
 
+// Short pieces are read otherwise than long ones, and long ones in parts.
+func TestPiecesOfAnyLengthAreCopied(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	for _, n := range []int{1, short - 1, short, short + 1, chunk - 1, chunk, chunk + 1, chunk + short, chunk + short + 1} {
+		old := make([]byte, n)
+		_, _ = r.Read(old)
+		if got, err := apply(old, unchanged(t, old)); err != nil || !bytes.Equal(got, old) {
+			t.Errorf("%d bytes: %d, %v", n, len(got), err)
+		}
+	}
+}
+
 func TestADamagedPatchIsRefusedAndNothingElse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, new := build(t)
@@ -91,7 +105,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{old, append(bytes.Clone(patch), 1), "the patch is damaged: 1 bytes too many"},
 		{old, append([]byte("gdpatch3"), patch[8:]...), "the patch is damaged: it does not begin with fdpatch3"},
 		{old[1:], patch, "the old file has 116 bytes, and the patch is for one of 117"},
-		{other, patch, "the old file's sha256 is "},
+		{other, patch, fmt.Sprintf("the old file's sha256 is %x, and the patch is for %x", Of(other).SHA256, Of(old).SHA256)},
 	} {
 		_, err := apply(c.old, c.patch)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {

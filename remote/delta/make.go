@@ -29,8 +29,8 @@ type Build struct {
 // Of is the build of those bytes.
 func Of(data []byte) Build { return Build{data, sha256.Sum256(data)} }
 
-// Make returns a patch that turns old into new. Where a sha256 is not that of the bytes the
-// patch is one that Apply refuses.
+// Make returns a patch that turns old into new. Apply refuses it where new's sha256 is not that
+// of the bytes; old's only tells it afterwards whose fault that is.
 func Make(old, new Build) (patch []byte, err error) {
 	if len(old.Data) > MaxSize || len(new.Data) > MaxSize {
 		return nil, fmt.Errorf("make a patch: files of more than %d MiB", MaxSize>>20)

@@ -95,7 +95,7 @@ func (s *Site) words(code, detail string) (text, hint string) {
 	case "FD-NO-SPACE":
 		return "no room under " + p + ": " + detail, "make room on the host, or lower app.keep: df -h " + p + "; df -i " + p
 	case "FD-DISK":
-		return "the host's disk did not take what was written: " + detail, "look at the disk: dmesg; what is not durable is not relied on"
+		return "the host's disk did not take what was written: " + detail, "look at the disk: dmesg, on the host"
 	case "FD-STAGE-SHORT":
 		return "the upload was cut short: " + detail, "run it again"
 	case "FD-STAGE-SHA":

@@ -10,7 +10,7 @@ if [ -f "$r/.flipdeploy-release" ] && [ -e "$r/$entry" ]; then
   read -r h rest <"$r/.flipdeploy-release"
   unlock
   if [ "$kind" = file ]; then sum "$r/$entry"; h=$sum; fi
-  [ "$h" = "$hash" ] && { echo have; exit 0; }
+  [ "$h" = "$hash" ] && { fsync releases; echo have; exit 0; } # the run that brought it may not have seen that
 fi
 # Temps of earlier runs: behind the fence nothing of theirs can become a release.
 for t in releases/.stage-*; do

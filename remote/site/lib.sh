@@ -13,15 +13,21 @@ words() { unset IFS; set +f; }
 # die CODE TEXT ends the script with an error that the runner understands.
 die() { printf '!%s %s\n' "$1" "$2"; exit 64; }
 
-# fsync makes files or directories durable, with -f all of the file system of one. Old sync
-# programs know neither, and do all that there is; a disk that failed must not look like that.
+# fsync makes files or directories durable, with -f all of the file system of one. A disk that
+# failed must not look like a sync that knows no names, or may not open one: that does all
+# that there is.
 fsync() {
   err=$(sync "$@" 2>&1) && return
-  err=${err%%"$nl"*}
-  case $err in
-    *"No space"*|*quota*) die FD-NO-SPACE "$err" ;;
-    *"nput/output error"*|*"Read-only"*) die FD-DISK "$err" ;;
-  esac
+  lines
+  for line in $err; do
+    case $line in
+      "sync: invalid option"*|"sync: unrecognized option"*|"sync: "[uU]"nknown option"*) ;;
+      *": Permission denied"|*": Invalid argument"|*" not implemented"|*" not supported") ;;
+      "sync: "*": No space left on device"|"sync: "*"uota exceeded") die FD-NO-SPACE "$line" ;;
+      "sync: "*) die FD-DISK "$line" ;;
+    esac
+  done
+  words
   sync
 }
 
