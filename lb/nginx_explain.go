@@ -60,7 +60,7 @@ func (n *Nginx) fails(what, rest string, said []string) *Fault {
 	case "not-live":
 		return fault("FD-LB-NGINX-NOT-LIVE", "see nginx's error log on the balancer", "nginx said yes to the reload and runs on with what it had, the old bytes are back: %s", first)
 	case "not-back":
-		return fault("FD-LB-NGINX-LEFT", "mend its disk, put the file right by hand, then run `flipdeploy resume`", "%s could not be put back as it was, nginx runs on with what it had: %s", rest, first)
+		return fault("FD-LB-NGINX-LEFT", "mend the balancer's disk, see that `nginx -t` is content, then run `flipdeploy resume`", "%s could not be put back as it was, nginx runs on with what it had: %s", rest, first)
 	case "write":
 		return fault("FD-LB-NGINX-WRITE", "see whether the disk is full or read-only, and who may write there", "%s could not be written, it is as before: %s", rest, first)
 	}

@@ -155,7 +155,7 @@ func (c *Cargo) makePatch(ctx context.Context, old oldRelease, fetch func(io.Wri
 // build is data of a sha256 that was compared before, when it was read.
 func build(data []byte, sum string) delta.Build {
 	b := delta.Build{Data: data}
-	_, _ = hex.Decode(b.SHA256[:], []byte(sum)) // which it is
+	_, _ = hex.Decode(b.SHA256[:], []byte(sum)) // 64 digits: it was compared
 	return b
 }
 
