@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
@@ -59,18 +60,29 @@ func careful(do func()) (err error) {
 	return nil
 }
 
+// pack spends time on what is added, which is most of a large patch; of the other streams the
+// best packing makes little less.
 func pack(h Head, raw [streams][]byte) ([]byte, error) {
-	packer, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithWindowSize(reach), zstd.WithEncoderConcurrency(1))
-	if err != nil {
+	quick, err1 := packer(zstd.SpeedBetterCompression)
+	best, err2 := packer(zstd.SpeedBestCompression)
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
 	var body []byte
 	for i := range raw {
+		z := quick
+		if i == extra {
+			z = best
+		}
 		before := len(body)
-		body = packer.EncodeAll(raw[i], body)
+		body = z.EncodeAll(raw[i], body)
 		h.packed[i] = int64(len(body) - before)
 	}
-	return append(h.encode(), body...), packer.Close()
+	return append(h.encode(), body...), errors.Join(quick.Close(), best.Close())
+}
+
+func packer(level zstd.EncoderLevel) (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithWindowSize(reach), zstd.WithEncoderConcurrency(1))
 }
 
 // split writes the streams. Whatever the layouts are they make new; true ones make it
