@@ -41,6 +41,15 @@ func code(t *testing.T, err error, want, text string) {
 	}
 }
 
+// faking is a shell in which a tool does what the script says; REAL there is the tool itself.
+func faking(t *testing.T, tool, script string) lbtest.Shell {
+	t.Helper()
+	bin, real := t.TempDir(), program(t, tool)
+	text := "#!/bin/sh\n" + strings.ReplaceAll(script, "REAL", real) + "\n"
+	must(t, os.WriteFile(filepath.Join(bin, tool), []byte(text), 0o700)) //nolint:gosec // it is run
+	return lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+}
+
 func TestNginxFilesKeepEverythingButTheFlag(t *testing.T) {
 	t.Parallel()
 	g, d, b := startNginx(t, 2, "")
@@ -85,9 +94,7 @@ func stat(t *testing.T, path string) *syscall.Stat_t {
 func TestNginxFileThatCannotBeReplacedIsWrittenInPlace(t *testing.T) {
 	t.Parallel()
 	g, _, b := startNginx(t, 2, "")
-	bin := t.TempDir()
-	must(t, os.WriteFile(bin+"/mv", []byte("#!/bin/sh\necho \"mv: cannot move: Device or resource busy\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
-	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+	sh := faking(t, "mv", `echo "mv: cannot move: Device or resource busy" >&2; exit 1`)
 	d := lb.NewNginx(g.Driver(b, "shop"), sh)
 	before, was := g.Read("sites-available/shop"), stat(t, g.Dir+"/sites-available/shop")
 	ctx := lbtest.Within(t, 20*time.Second)
@@ -367,9 +374,7 @@ func TestNginxFileThatCannotBeWrittenIsAsBefore(t *testing.T) {
 		"sync": "sync: error syncing 'shop': Input/output error",
 	} {
 		g, _, b := startNginx(t, 2, "")
-		bin := t.TempDir()
-		must(t, os.WriteFile(bin+"/"+tool, []byte("#!/bin/sh\necho \""+says+"\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
-		sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+		sh := faking(t, tool, `echo "`+says+`" >&2; exit 1`)
 		before := g.Read("sites-available/shop")
 		err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
 		code(t, err, "FD-LB-NGINX-WRITE", "/sites-enabled/shop could not be written, it is as before: "+says)
@@ -384,9 +389,7 @@ func TestNginxFileThatCannotBeWrittenIsAsBefore(t *testing.T) {
 func TestNginxThatDoesNotAcceptTheEditSaysWhy(t *testing.T) {
 	t.Parallel()
 	g, _, b := startNginx(t, 2, "")
-	bin, broken := t.TempDir(), g.Dir+"/sites-enabled/broken"
-	must(t, os.WriteFile(bin+"/mv", []byte("#!/bin/sh\n"+program(t, "mv")+" \"$@\" && echo 'log_format x;' >"+broken+"\n"), 0o700)) //nolint:gosec // it is run
-	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+	sh := faking(t, "mv", `REAL "$@" && echo 'log_format x;' >`+g.Dir+"/sites-enabled/broken")
 	before := g.Read("sites-available/shop")
 	err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
 	code(t, err, "FD-LB-NGINX-EDIT", "nginx does not accept its own configuration with the flag changed, the old bytes are back: [emerg] invalid number of arguments in \"log_format\"")
@@ -398,20 +401,23 @@ func TestNginxThatDoesNotAcceptTheEditSaysWhy(t *testing.T) {
 func TestNginxFileThatWeMayNotReadIsSyncedWithAll(t *testing.T) {
 	t.Parallel()
 	g, _, b := startNginx(t, 2, "")
-	bin := t.TempDir()
-	must(t, os.WriteFile(bin+"/sync", []byte("#!/bin/sh\n[ $# -gt 0 ] || { : >"+bin+"/all; exit; }\necho \"sync: error opening 'option/quota: Input/output error': Permission denied\" >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
-	sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+	all := t.TempDir() + "/all"
+	sh := faking(t, "sync", "[ $# -gt 0 ] || { : >"+all+`; exit; }
+echo "sync: error opening 'option/quota: Input/output error': Permission denied" >&2; exit 1`)
 	must(t, lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1))
-	if _, err := os.Stat(bin + "/all"); err != nil {
+	if _, err := os.Stat(all); err != nil {
 		t.Error("nothing was synced")
 	}
 }
 
 func TestNginxFileIsPutBackWhateverTheDiskSays(t *testing.T) {
 	t.Parallel()
-	for tool, want := range map[string][2]string{
-		"sync": {"FD-LB-NGINX-NOT-LIVE", "the old bytes are back: "},
-		"mv":   {"FD-LB-NGINX-LEFT", "nginx.conf could not be put back as it was, nginx runs on with what it had: "},
+	const fails, left = "{ echo 'x: Input/output error' >&2; exit 1; }; REAL \"$@\"", "nginx.conf could not be put back as it was, nginx runs on with what it had: "
+	const second = `[ -e "$0.once" ] || { : >"$0.once"; exec REAL "$@"; }; ` + fails
+	for _, c := range []struct{ tool, script, code, says string }{
+		{"sync", second, "FD-LB-NGINX-NOT-LIVE", "the old bytes are back: "},
+		{"mv", second, "FD-LB-NGINX-LEFT", left},
+		{"cat", `! grep -qs "down; # flip" "$1" || ` + fails, "FD-LB-NGINX-LEFT", left},
 	} {
 		b, g := lbtest.NewBackends(t, 2), lbtest.NewNginx(t)
 		zone := func(key string) string { return "  limit_req_zone " + key + " zone=zz:1m rate=100r/s;\n" }
@@ -421,17 +427,15 @@ func TestNginxFileIsPutBackWhateverTheDiskSays(t *testing.T) {
 		g.Write("extra.conf", zone("$uri")) // which it does not take while it runs
 		past := time.Now().Add(-time.Hour)
 		must(t, os.Chtimes(g.Dir+"/extra.conf", past, past))
-		before, bin := g.Read("nginx.conf"), t.TempDir()
-		must(t, os.WriteFile(bin+"/"+tool, []byte("#!/bin/sh\n[ -e "+bin+"/once ] || { : >"+bin+"/once; exec "+program(t, tool)+" \"$@\"; }\necho '"+tool+": x: Input/output error' >&2\nexit 1\n"), 0o700)) //nolint:gosec // it is run
-		sh := lbtest.Shell{Env: []string{"PATH=" + bin + ":" + os.Getenv("PATH")}}
+		before, sh := g.Read("nginx.conf"), faking(t, c.tool, c.script)
 		err := lb.NewNginx(g.Driver(b, "shop"), sh).Drain(lbtest.Within(t, 20*time.Second), sh, "web1", 1)
-		code(t, err, want[0], want[1])
+		code(t, err, c.code, c.says)
 		var f *lb.Fault
 		if !errors.As(err, &f) || !strings.Contains(strings.Join(f.Evidence(), "\n"), `limit_req "zz"`) {
-			t.Errorf("%s: evidence %q", tool, f.Evidence())
+			t.Errorf("%s: evidence %q", c.tool, f.Evidence())
 		}
-		if back := g.Read("nginx.conf") == before; back != (tool == "sync") {
-			t.Errorf("%s: as before: %v", tool, back)
+		if back := g.Read("nginx.conf") == before; back != (c.tool == "sync") {
+			t.Errorf("%s: as before: %v", c.tool, back)
 		}
 	}
 }

@@ -113,7 +113,7 @@ fd_undo() { fd_left=$(fd_undoing=1; fd_each fd_old 2>/dev/null); }
 fd_gone() { [ -z "$fd_left" ] || fd_fail not-back $fd_left; fd_fail "$@"; }
 fd_old() {
 	case " $fd_done" in *" $1 "*) ;; *) return 0 ;; esac
-	fd_cat "$4" >"$fd_tmp/now"
+	fd_cat "$4" >"$fd_tmp/now" || { printf '%s\n' "$4" && return; }
 	[ "$(fd_sha "$fd_tmp/now")" = "$3" ] || return 0
 	fd_put "$fd_tmp/$1.old" "$4" >/dev/null 2>&1 || printf '%s\n' "$4"
 }
