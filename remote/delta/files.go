@@ -11,9 +11,9 @@ import (
 // host, which has nothing else that could.
 const Verb = "apply-patch"
 
-// ApplyFile makes new, which must not be there yet, of old and the patch. When it returns
-// nil, new was written with size bytes of that sha256 (64 hexadecimal digits); when it
-// returns an error new is not there.
+// ApplyFile overwrites new, which is there and keeps its mode, with what the patch makes of
+// old. When it returns nil, new has size bytes of that sha256 (64 hexadecimal digits); when
+// it returns an error, new is as before, or gone.
 func ApplyFile(old, patch, new string, size int64, sum string) error {
 	o, oldSize, err := open(old)
 	if err != nil {
@@ -35,7 +35,7 @@ func ApplyFile(old, patch, new string, size int64, sum string) error {
 	if makes := hex.EncodeToString(h.NewSHA256[:]); makes != sum {
 		return damaged("it makes a file whose sha256 is %s, not %s", makes, sum)
 	}
-	n, err := os.OpenFile(new, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	n, err := os.OpenFile(new, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
 		return fmt.Errorf("the new file: %w", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestFilesAreMadeAnewOrNotAtAll(t *testing.T) {
+func TestFilesAreOverwrittenWithAllOfItOrNotThere(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	patch, err := Make(Of(forgedOld), Of([]byte("the new file")))
@@ -14,13 +14,10 @@ func TestFilesAreMadeAnewOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sumOf([]byte("the new file"))
-	for name, data := range map[string][]byte{"old": forgedOld, "patch": patch, "cut": patch[:100], "there": []byte("mine")} {
-		if err := os.WriteFile(at(name), data, 0o600); err != nil {
+	for name, data := range map[string][]byte{"old": forgedOld, "patch": patch, "cut": patch[:100], "new": []byte("before"), "made": nil, "short": []byte("mine")} {
+		if err := os.WriteFile(at(name), data, 0o700); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := os.Symlink("elsewhere", at("link")); err != nil {
-		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		old, patch, new string
@@ -34,17 +31,22 @@ func TestFilesAreMadeAnewOrNotAtAll(t *testing.T) {
 		{"old", "cut", "new", 12, sum, "the patch is damaged: it has 100 bytes"},
 		{"old", "patch", "new", 13, sum, "the patch is damaged: it makes a file of 12 bytes, not of 13"},
 		{"old", "patch", "new", 12, sumOf0, "the patch is damaged: it makes a file whose sha256 is " + sum + ", not " + sumOf0},
-		{"there", "patch", "new", 12, sum, "the old file has 4 bytes, and the patch is for one of 100"},
-		{"old", "patch", "there", 12, sum, "the new file: open " + at("there") + ": file exists"},
-		{"old", "patch", "link", 12, sum, "the new file: open " + at("link") + ": file exists"},
+		{"old", "patch", "none", 12, sum, "the new file: open " + at("none") + ": no such file or directory"},
+		{"short", "patch", "made", 12, sum, "the old file has 4 bytes, and the patch is for one of 100"},
 	} {
 		err := ApplyFile(at(c.old), at(c.patch), at(c.new), c.size, c.sum)
 		if err == nil || err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", err, c.want)
 		}
-		if _, err := os.Lstat(at("new")); !os.IsNotExist(err) {
-			t.Errorf("%s: a new file is there", c.want)
+		if _, err := os.Lstat(at("none")); !os.IsNotExist(err) {
+			t.Errorf("%s: a file was made", c.want)
 		}
+	}
+	if _, err := os.Lstat(at("made")); !os.IsNotExist(err) {
+		t.Error("what a patch for another file began is still there")
+	}
+	if got, _ := os.ReadFile(at("new")); string(got) != "before" {
+		t.Errorf("what was refused at once overwrote the file: %q", got)
 	}
 	if err := ApplyFile(at("old"), at("patch"), at("new"), 12, sum); err != nil {
 		t.Fatal(err)
@@ -52,7 +54,7 @@ func TestFilesAreMadeAnewOrNotAtAll(t *testing.T) {
 	if got, _ := os.ReadFile(at("new")); string(got) != "the new file" {
 		t.Errorf("made %q", got)
 	}
-	if got, _ := os.ReadFile(at("there")); string(got) != "mine" {
-		t.Errorf("a file that was there says %q", got)
+	if info, err := os.Stat(at("new")); err != nil || info.Mode() != 0o700 {
+		t.Errorf("it has another mode: %v, %v", info, err)
 	}
 }

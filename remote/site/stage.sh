@@ -16,8 +16,14 @@ t=releases/.stage-$epoch-$temp r=$t/release
 err=$(umask 077; mkdir "$t" "$r" 2>&1) || { rmdir -- "$t" 2>/dev/null; failed "${err%%"$nl"*}" FD-APP-PATH; }
 trap 'discard "$t"' EXIT
 trap 'exit 64' HUP INT TERM PIPE
-err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$t/probe") && chmod 0700 "$t/probe" || failed "$err" FD-STAGE-WRITE
-"$t/probe" 2>/dev/null || die FD-NOEXEC "$path"
+case $kind,$entry in
+  file,*/*) blob=$r/$entry; mkdir -p "${blob%/*}" || die FD-STAGE-WRITE "$r cannot be made" ;;
+  file,*) blob=$r/$entry ;;
+  *) blob=$t/archive ;;
+esac
+# What comes is to overwrite a program that does nothing: here programs may run, or not.
+err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$blob") && chmod 0755 "$blob" "$r" || failed "$err" FD-STAGE-WRITE
+"$blob" 2>/dev/null || die FD-NOEXEC "$path"
 # fill FILE N COMMAND writes to the file what the command gives, and ends it not far behind N
 # bytes. A head would copy all of them once more.
 fill() {
@@ -35,6 +41,7 @@ whole() {
 helped() {
   apply=.flipdeploy/apply-$helper
   if [ "$hsize" -gt 0 ]; then
+    whole "$t/load" "$n"
     apply=$t/apply
     err=$(head -c "$hsize" "$t/load" | gzip -dc 2>&1 >"$apply") || failed "$err" FD-DELTA
     chmod 0700 "$apply"
@@ -47,7 +54,6 @@ helped() {
 patched() {
   n=$((hsize + psize))
   fill "$t/load" "$n" cat
-  whole "$t/load" "$n"
   helped
   patch=$t/load
   if [ "$hsize" -gt 0 ]; then
@@ -56,7 +62,7 @@ patched() {
   fi
   b=releases/$old/$entry
   [ ! -L "releases/$old" ] && [ ! -L "$b" ] && [ -f "$b" ] || die FD-DELTA "release $old is gone"
-  err=$("$apply" apply-patch "$b" "$patch" "$blob" "$size" "$blobhash" 2>&1) || die FD-DELTA "$err"
+  err=$("$apply" apply-patch "$b" "$patch" "$blob" "$size" "$blobhash" 2>&1) || { whole "$t/load" "$n"; die FD-DELTA "$err"; }
 }
 receive() {
   case $how in
@@ -93,22 +99,15 @@ unzst() {
   err=$({ { zstd -dcq "$blob" && rm -f "$t/half"; } | tar -xpof - -C "$r"; } 2>&1) && [ ! -e "$t/half" ] ||
     failed "unpack: $(printf %s "${err:-zstd was ended}" | tr '\n' ' ' | head -c 300)" FD-PULL
 }
-case $kind,$entry in
-  file,*/*) blob=$r/$entry; mkdir -p "${blob%/*}" || die FD-STAGE-WRITE "$r cannot be made" ;;
-  file,*) blob=$r/$entry ;;
-  *) blob=$t/archive ;;
-esac
 case $parts in
   '') receive ;;
   *) gathered; cat "$t"/part.? | receive || exit; rm -f -- "$t"/part.? ;;
 esac
 # What applied a patch has compared both, and this run has compared that program.
 if [ "$how" != delta ]; then
-  whole "$blob" "$size"
-  sum "$blob" && [ "$sum" = "$blobhash" ] || case $how in pull) die FD-PULL-OTHER "its sha256 is $sum" ;; *) die FD-STAGE-SHA "$sum" ;; esac
+  sum "$blob" && [ "$sum" = "$blobhash" ] || { whole "$blob" "$size"; case $how in pull) die FD-PULL-OTHER "its sha256 is $sum" ;; *) die FD-STAGE-SHA "$sum" ;; esac; }
 fi
 case $kind in
-  file) chmod 0755 "$blob" "$r" ;;
   tar) err=$(tar -xpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
   tarzst) unzst; rm -f "$blob" ;;
   targz) err=$(tar -xzpof "$blob" -C "$r" 2>&1) || failed "$err" FD-STAGE-UNPACK; rm -f "$blob" ;;
