@@ -29,7 +29,8 @@ type bench struct {
 	cache    *site.Cache
 	rounds   int
 	limit    *site.Limit
-	next     int // directory
+	speed    int64 // of the link, as in site.CargoOptions
+	next     int   // directory
 }
 
 func open(t *testing.T) *bench {
@@ -84,7 +85,7 @@ func (b *bench) ship(port int, id string, a *site.Artifact, whole bool, dirs ...
 		connect()
 	}
 	began := time.Now()
-	cargo := site.NewCargo(a, site.CargoOptions{Hosts: len(dirs), Cache: b.cache, Helper: os.Getenv("BENCH_OWN"), Whole: whole, Limit: b.limit})
+	cargo := site.NewCargo(a, site.CargoOptions{Hosts: len(dirs), Cache: b.cache, Helper: os.Getenv("BENCH_OWN"), Whole: whole, Limit: b.limit, Speed: b.speed})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var sent int64
@@ -170,7 +171,9 @@ func (b *bench) nextTo(hosts int, link string, rate int64, old, new *site.Artifa
 		dirs = append(dirs, b.dir())
 	}
 	b.ship(b.sshd.Port, "v0-abc", old, true, dirs...)
-	b.ship(b.sshd.Port, "first-abc", new, false, dirs...) // flipdeploy's own program comes along
+	b.speed = 1e6 // on such a link a delta is chosen: flipdeploy's own program comes along
+	b.ship(b.sshd.Port, "first-abc", new, false, dirs...)
+	b.speed = 0
 	b.forget(dirs, "first-abc")
 	if rate > 0 {
 		b.limit = site.NewLimit(rate)
