@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand"
+	"slices"
 	"strings"
 	"testing"
 
@@ -122,5 +123,26 @@ func TestAFaultCostsThePatchAlone(t *testing.T) {
 	err := careful(func() { none[0] = 1 })
 	if err == nil || err.Error() != "a fault of its own: runtime error: index out of range [0] with length 0" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Looked up in any order, at any place, and at the end.
+func TestTheIndexHasTheFirstOfEqualWindows(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	block := make([]byte, 4096)
+	_, _ = r.Read(block)
+	old := slices.Concat(block, block)
+	m := matcher{old: old, new: block, table: indexOf(old), next: len(block)}
+	found := 0
+	for _, at := range r.Perm(len(block) - window + 1) {
+		switch got := m.known(at); {
+		case at%step == 0 && got == at:
+			found++
+		case got >= 0 && same(m.old[got:], block[at:]):
+			t.Errorf("%d: found at %d", at, got)
+		}
+	}
+	if found < len(block)/step*3/4 {
+		t.Errorf("%d of %d windows were found", found, len(block)/step)
 	}
 }

@@ -3,6 +3,8 @@ package delta
 import (
 	"bytes"
 	"math/bits"
+	"runtime"
+	"slices"
 )
 
 // labelled is file with each reference replaced by a number that depends on what it
@@ -14,7 +16,7 @@ func (p *program) labelled(file []byte) []byte {
 		return file
 	}
 	var nowhere layout
-	blank := bytes.Clone(file)
+	blank := clone(file)
 	for _, r := range refs {
 		nowhere.aim(r.kind, blank[r.at:], 0, 0)
 	}
@@ -27,6 +29,17 @@ func (p *program) labelled(file []byte) []byte {
 		nowhere.aim(r.kind, blank[r.at:], 0, int64(both|both>>32))
 	}
 	return blank
+}
+
+// clone copies by chunks. The runtime's garbage collector, which so much memory sets off, can
+// stop nobody within one copy: it would wait, and keep another processor busy with that.
+func clone(file []byte) []byte {
+	to := make([]byte, 0, len(file))
+	for part := range slices.Chunk(file, chunk) {
+		to = append(to, part...)
+		runtime.Gosched()
+	}
+	return to
 }
 
 // longest is the name that is told from others.

@@ -19,34 +19,52 @@ type piece struct{ old, n, add uint32 }
 
 // pieces cut new into likenesses with old.
 func pieces(old, new []byte) []piece {
-	m := matcher{old: old, new: new, table: index(old)}
+	m := matcher{old: old, new: new, table: indexOf(old), next: len(new)}
 	m.walk()
 	return m.found
 }
 
 type matcher struct {
 	old, new []byte
-	table    []uint32 // hash of a window -> position + 1
+	table    index
 	found    []piece
 	done     int // bytes of new that the pieces cover
+
+	ahead [16]uint32 // entries of the windows of new at next and behind, 0 above the position where that fits
+	next  int
 }
 
-// index remembers windows of old. Where two are the same the first counts: those that
+// An index knows where windows are: by their hash the position in steps, plus 1, and above
+// that more of the hash, so that few others need to be looked at. Those lie anywhere.
+type index []uint32
+
+const (
+	tagBits = 6 // of the hash, in an entry
+	posBits = 32 - tagBits
+
+	_ = uint(1<<posBits - 1 - MaxSize/step) // an entry has room for every position
+)
+
+// indexOf remembers windows of old. Where two are the same the first counts: those that
 // follow it lie as they lay.
-func index(old []byte) []uint32 {
-	table := make([]uint32, 1<<bits.Len(uint(len(old)/step)|1<<10))
+func indexOf(old []byte) index {
+	x := make(index, 1<<bits.Len(uint(len(old)/step)|1<<10))
 	for at := len(old) / step * step; at >= 0; at -= step {
 		if at+window <= len(old) {
-			table[slot(old[at:], len(table))] = uint32(at) + 1
+			slot, tag := x.slot(old[at:])
+			x[slot] = tag | uint32(at/step+1)
 		}
 	}
-	return table
+	return x
 }
 
-func slot(b []byte, size int) int {
-	x := binary.LittleEndian.Uint64(b)*0x9e3779b97f4a7c15 + bits.RotateLeft64(binary.LittleEndian.Uint64(b[8:])*0xc2b2ae3d27d4eb4f, 31)
-	x ^= x >> 32
-	return int(x * 0x9e3779b97f4a7c15 >> (64 - bits.Len(uint(size-1))))
+// slot is where the index has the window that b begins with, and what its entry has above
+// the position.
+func (x index) slot(b []byte) (slot int, tag uint32) {
+	h := binary.LittleEndian.Uint64(b)*0x9e3779b97f4a7c15 + bits.RotateLeft64(binary.LittleEndian.Uint64(b[8:])*0xc2b2ae3d27d4eb4f, 31)
+	h ^= h >> 32
+	h *= 0x9e3779b97f4a7c15
+	return int(h >> (64 - bits.Len(uint(len(x)-1)))), uint32(h) << posBits
 }
 
 func (m *matcher) walk() {
@@ -70,12 +88,31 @@ func (m *matcher) best(at int) (from, begin, n int) {
 		tried = int(last.old) + at - (m.done - int(last.n))
 		from, begin, n = m.likeness(tried, at)
 	}
-	if known := int(m.table[slot(m.new[at:], len(m.table))]) - 1; known >= 0 && known != tried {
+	if known := m.known(at); known >= 0 && known != tried {
 		if f, b, k := m.likeness(known, at); k > n {
 			return f, b, k
 		}
 	}
 	return from, begin, n
+}
+
+// known is where old most likely has the window of new at a position, below 0 for nowhere.
+// Some are looked up at once: the memory, which is slow, then answers them side by side.
+func (m *matcher) known(at int) int {
+	if at < m.next || at >= m.next+len(m.ahead) {
+		m.next = at
+		for i := range m.ahead {
+			if at+i+window <= len(m.new) {
+				slot, tag := m.table.slot(m.new[at+i:])
+				m.ahead[i] = m.table[slot] ^ tag
+			}
+		}
+	}
+	entry := m.ahead[at-m.next]
+	if entry>>posBits != 0 {
+		return -1
+	}
+	return (int(entry) - 1) * step
 }
 
 // likeness is what is much alike around old[from] and new[at], no further back than the
