@@ -5,6 +5,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -211,4 +212,46 @@ func (f full) mount(t *testing.T) {
 	}
 	swap(f.size)
 	t.Cleanup(func() { swap("off") })
+}
+
+// brokenSync is a disk of which sync says that it failed, once the host is to flip. A real one
+// would fail at another moment each time.
+const brokenSync = `#!/bin/sh
+echo "sync: error syncing '$1': Input/output error" >&2
+exit 1
+`
+
+// TestADiskThatFailsMeanwhile: web2's flip may not outlive a power cut, nor may the one back.
+// It stays out, nothing fails, the run ends and says so, and once the disk is well, resume
+// brings all back.
+func TestADiskThatFailsMeanwhile(t *testing.T) {
+	fresh(t)
+	k := newKiller(t)
+	next := k.next()
+	args := k.forward(t, next, "ok")
+	file := filepath.Join(t.TempDir(), "sync")
+	if err := os.WriteFile(file, []byte(brokenSync), 0o755); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	const there = "/usr/local/bin/sync"
+	t.Cleanup(func() { mustVerb(t, "exec", "web2", "rm", "-f", there) })
+	var r, settled run
+	w := under(t, func() {
+		_, r = k.run(t, args, at(onDrain, tool(t)+"fleet exec web2 sh -c 'cat >"+there+" && chmod 755 "+there+"' <"+file)...)
+		if state := adminState(t, "web2"); state == "0" {
+			t.Errorf("web2 is in rotation")
+		}
+		mustVerb(t, "exec", "web2", "rm", "-f", there)
+		settled = k.settled(t)
+	})
+	if r.exit != 4 || r.phases()["web2"] != "stuck" || r.result["code"] != "FD-DISK" {
+		t.Errorf("want 4, web2 stuck by FD-DISK, got %s", r)
+	}
+	if settled.exit != 7 {
+		t.Errorf("settled: %s", settled)
+	}
+	t.Logf("exit %d %v %v: %v; resume: %s; %d served, %d failed", r.exit, r.result["outcome"], r.phases(), r.result["error"], settled.result["outcome"], w.Load.Served, w.Load.Failed)
+	wantVersions(t, "v0")
+	noneLeft(t)
+	w.none(t, 2, 1)
 }
