@@ -37,7 +37,7 @@ func applies(env Env) (code int, asked bool) {
 		// more than it frees.
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(64<<20 + size)
-		err = delta.ApplyFile(env.Args[2], env.Args[3], env.Args[4], size, env.Args[6])
+		err = delta.ApplyFile(env.Stdout, env.Args[2], env.Args[3], env.Args[4], size, env.Args[6])
 	}
 	if err != nil {
 		_, _ = fmt.Fprintln(env.Stderr, err)

@@ -107,7 +107,7 @@ fd_new() {
 }
 
 # fd_undo puts the old bytes back where a file has ours, whatever the disk says; fd_left are
-# the files where that failed.
+# the files where that failed, or nobody can tell.
 fd_undo() { fd_left=$(fd_undoing=1; fd_each fd_old 2>/dev/null); }
 # fd_gone WHY PATH fails after that.
 fd_gone() { [ -z "$fd_left" ] || fd_fail not-back $fd_left; fd_fail "$@"; }

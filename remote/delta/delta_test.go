@@ -132,8 +132,13 @@ func TestTheIndexHasTheFirstOfEqualWindows(t *testing.T) {
 	block := make([]byte, 4096)
 	_, _ = r.Read(block)
 	old := slices.Concat(block, block)
-	m := matcher{old: old, new: block, table: indexOf(old), next: len(block)}
-	found := 0
+	few := block[:64]
+	for _, at := range []int{0, len(few) - window} {
+		if got := newMatcher(few, few).known(at); got != at {
+			t.Errorf("%d: found at %d", at, got)
+		}
+	}
+	m, found := newMatcher(old, block), 0
 	for _, at := range r.Perm(len(block) - window + 1) {
 		switch got := m.known(at); {
 		case at%step == 0 && got == at:

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 )
 
@@ -12,9 +13,10 @@ import (
 const Verb = "apply-patch"
 
 // ApplyFile overwrites new, which is there and keeps its mode, with what the patch makes of
-// old. When it returns nil, new has size bytes of that sha256 (64 hexadecimal digits); when
-// it returns an error, new is as before, or gone.
-func ApplyFile(old, patch, new string, size int64, sum string) error {
+// old, which is another file. When it returns nil, new has size bytes of that sha256 (64
+// hexadecimal digits), and it has said so: the sha256 in a line. When it returns an error, new
+// is as before, or gone. Nobody else may write where it is: a link is followed.
+func ApplyFile(say io.Writer, old, patch, new string, size int64, sum string) error {
 	o, oldSize, err := open(old)
 	if err != nil {
 		return fmt.Errorf("the old file: %w", err)
@@ -39,7 +41,11 @@ func ApplyFile(old, patch, new string, size int64, sum string) error {
 	if err != nil {
 		return fmt.Errorf("the new file: %w", err)
 	}
-	if err := errors.Join(Apply(n, o, oldSize, p, patchSize), n.Close()); err != nil {
+	err = errors.Join(Apply(n, o, oldSize, p, patchSize), n.Close())
+	if err == nil {
+		_, err = fmt.Fprintln(say, sum)
+	}
+	if err != nil {
 		return errors.Join(err, os.Remove(new))
 	}
 	return nil

@@ -1,8 +1,10 @@
 package delta
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +16,7 @@ func TestFilesAreOverwrittenWithAllOfItOrNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sumOf([]byte("the new file"))
-	for name, data := range map[string][]byte{"old": forgedOld, "patch": patch, "cut": patch[:100], "new": []byte("before"), "made": nil, "short": []byte("mine")} {
+	for name, data := range map[string][]byte{"old": forgedOld, "patch": patch, "cut": patch[:100], "new": []byte("what was before"), "made": nil, "short": []byte("mine")} {
 		if err := os.WriteFile(at(name), data, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +36,7 @@ func TestFilesAreOverwrittenWithAllOfItOrNotThere(t *testing.T) {
 		{"old", "patch", "none", 12, sum, "the new file: open " + at("none") + ": no such file or directory"},
 		{"short", "patch", "made", 12, sum, "the old file has 4 bytes, and the patch is for one of 100"},
 	} {
-		err := ApplyFile(at(c.old), at(c.patch), at(c.new), c.size, c.sum)
+		err := ApplyFile(io.Discard, at(c.old), at(c.patch), at(c.new), c.size, c.sum)
 		if err == nil || err.Error() != c.want {
 			t.Errorf("got %v\nwant %s", err, c.want)
 		}
@@ -45,11 +47,12 @@ func TestFilesAreOverwrittenWithAllOfItOrNotThere(t *testing.T) {
 	if _, err := os.Lstat(at("made")); !os.IsNotExist(err) {
 		t.Error("what a patch for another file began is still there")
 	}
-	if got, _ := os.ReadFile(at("new")); string(got) != "before" {
+	if got, _ := os.ReadFile(at("new")); string(got) != "what was before" {
 		t.Errorf("what was refused at once overwrote the file: %q", got)
 	}
-	if err := ApplyFile(at("old"), at("patch"), at("new"), 12, sum); err != nil {
-		t.Fatal(err)
+	var said strings.Builder
+	if err := ApplyFile(&said, at("old"), at("patch"), at("new"), 12, sum); err != nil || said.String() != sum+"\n" {
+		t.Fatalf("said %q, %v", &said, err)
 	}
 	if got, _ := os.ReadFile(at("new")); string(got) != "the new file" {
 		t.Errorf("made %q", got)

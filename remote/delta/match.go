@@ -19,9 +19,13 @@ type piece struct{ old, n, add uint32 }
 
 // pieces cut new into likenesses with old.
 func pieces(old, new []byte) []piece {
-	m := matcher{old: old, new: new, table: indexOf(old), next: len(new)}
+	m := newMatcher(old, new)
 	m.walk()
 	return m.found
+}
+
+func newMatcher(old, new []byte) *matcher {
+	return &matcher{old: old, new: new, table: indexOf(old), next: len(new)}
 }
 
 type matcher struct {

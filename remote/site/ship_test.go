@@ -87,6 +87,9 @@ func (b *bench) ship(id string, c *site.Cargo) site.Shipped {
 	if info, _ := os.Stat(b.site.EntryPath(id)); err != nil || !bytes.Equal(got, want) || info.Mode() != 0o755 {
 		b.t.Errorf("%s: other bytes on the host, or mode %s: %v", id, info.Mode(), err)
 	}
+	if info, err := os.Stat(filepath.Join(b.dir, "releases", id)); err != nil || info.Mode().Perm() != 0o755 {
+		b.t.Errorf("%s: who runs it may not enter: %v, %v", id, info.Mode(), err)
+	}
 	return done
 }
 
@@ -252,6 +255,46 @@ func TestADeltaThatDoesNotWorkOutIsGivenUpForThePlainWay(t *testing.T) {
 				t.Error("another program was run")
 			}
 		})
+	}
+}
+
+func TestADeltaIsGivenUpWithTheProgramThatComesAlong(t *testing.T) {
+	for name, c := range map[string]struct {
+		helper string // "": flipdeploy's own
+		during func(io.Reader) io.Reader
+		want   string
+	}{
+		"the upload ended early": {"", func(r io.Reader) io.Reader { return io.LimitReader(r, 10) }, "the upload was cut short: 10 of "},
+		"a program that only says it is done": {remotetest.Need(t, "true"), func(r io.Reader) io.Reader { return r },
+			"apply the delta: the program that applies it did not say what it made"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, y, a := newBench(t), newYard(t), builds(t, 2)
+			b.ship("v0-abc", y.cargo(a[0]))
+			_ = y.cargo(a[0]).Keep()
+			if c.helper != "" {
+				y.o.Helper = c.helper
+			}
+			b.site = site.New(site.Config{Path: b.dir, Entry: "shop"}, once{b.m, c.during, new(atomic.Int64)})
+			if done := b.ship("v1-abc", y.cargo(a[1])); done.How != "" || !strings.HasPrefix(done.Note, "a delta to v0-abc did not work out: "+c.want) {
+				t.Errorf("%+v\nwant %s", done, c.want)
+			}
+		})
+	}
+}
+
+// A busybox's cp, as Alpine has it, puts another file in the place of one that is there.
+func TestACopyHasTheModeOfARelease(t *testing.T) {
+	real := remotetest.Need(t, "cp")
+	b, y, a := benchOn(t, remotetest.Start(t, with(t, "cp", `rm -f -- "$3"; exec `+real+` -p "$@"`))), newYard(t), builds(t, 1)
+	b.ship("v0-abc", y.cargo(a[0]))
+	for i, mode := range []os.FileMode{0o700, 0o755 | os.ModeSetuid, 0o600} {
+		if err := os.Chmod(b.site.EntryPath("v0-abc"), mode); err != nil {
+			t.Fatal(err)
+		}
+		if done := b.ship(fmt.Sprintf("again%d-abc", i), y.cargo(a[0])); !strings.HasPrefix(done.How, "a copy of ") || done.Note != "" {
+			t.Errorf("%+v", done)
+		}
 	}
 }
 

@@ -21,7 +21,8 @@ case $kind,$entry in
   file,*) blob=$r/$entry ;;
   *) blob=$t/archive ;;
 esac
-# What comes is to overwrite a program that does nothing: here programs may run, or not.
+# What comes overwrites a program that does nothing: here programs may run, or not. A busybox's
+# cp puts another file in its place.
 err=$(printf '#!/bin/sh\nexit 0\n' 2>&1 >"$blob") && chmod 0755 "$blob" "$r" || failed "$err" FD-STAGE-WRITE
 "$blob" 2>/dev/null || die FD-NOEXEC "$path"
 # fill FILE N COMMAND writes to the file what the command gives, and ends it not far behind N
@@ -63,12 +64,13 @@ patched() {
   b=releases/$old/$entry
   [ ! -L "releases/$old" ] && [ ! -L "$b" ] && [ -f "$b" ] || die FD-DELTA "release $old is gone"
   err=$("$apply" apply-patch "$b" "$patch" "$blob" "$size" "$blobhash" 2>&1) || { whole "$t/load" "$n"; die FD-DELTA "$err"; }
+  [ "$err" = "$blobhash" ] || die FD-DELTA "the program that applies it did not say what it made"
 }
 receive() {
   case $how in
     plain) fill "$blob" "$size" cat ;;
     gzip|zstd) fill "$blob" "$size" "$how" -dc ;;
-    copy) err=$(cp -- "releases/$old/$entry" "$blob" 2>&1) || failed "$err" FD-STAGE-WRITE ;;
+    copy) err=$(cp -- "releases/$old/$entry" "$blob" 2>&1 && chmod 0755 "$blob" 2>&1) || failed "$err" FD-STAGE-WRITE ;;
     delta) patched ;;
     pull) fetched ;;
     *) die FD-STAGE-WRITE "$how: no such way" ;;

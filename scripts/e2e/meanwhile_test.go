@@ -238,8 +238,8 @@ func TestADiskThatFailsMeanwhile(t *testing.T) {
 	var r, settled run
 	w := under(t, func() {
 		_, r = k.run(t, args, at(onDrain, tool(t)+"fleet exec web2 sh -c 'cat >"+there+" && chmod 755 "+there+"' <"+file)...)
-		if state := adminState(t, "web2"); state == "0" {
-			t.Errorf("web2 is in rotation")
+		if state := adminState(t, "web2"); state == "0" || state == "?" {
+			t.Errorf("web2 is in rotation, or not seen: %s", state)
 		}
 		mustVerb(t, "exec", "web2", "rm", "-f", there)
 		settled = k.settled(t)

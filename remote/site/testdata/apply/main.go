@@ -12,7 +12,7 @@ import (
 func main() {
 	size, err := strconv.ParseInt(os.Args[5], 10, 64)
 	if err == nil && os.Args[1] == delta.Verb {
-		err = delta.ApplyFile(os.Args[2], os.Args[3], os.Args[4], size, os.Args[6])
+		err = delta.ApplyFile(os.Stdout, os.Args[2], os.Args[3], os.Args[4], size, os.Args[6])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
