@@ -49,7 +49,9 @@ func (o *Origin) fetch(ctx context.Context, to io.Writer, most int64) error {
 	}
 	n, err := io.Copy(to, io.LimitReader(&alive{answer.Body, late}, most+1))
 	switch {
-	case err != nil:
+	// A server may end its answer as it should once it is told that nobody listens any more, and
+	// net/http takes an answer that comes while it closes the connection.
+	case err != nil || ctx.Err() != nil:
 		return o.broken(why(ctx, err))
 	case n > most:
 		return o.broken(fmt.Errorf("it is larger than %d bytes", most))

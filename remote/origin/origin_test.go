@@ -201,7 +201,7 @@ func TestWhyAFileCannotBeFetched(t *testing.T) {
 func wrong(t *testing.T, at, code, want string) {
 	t.Helper()
 	err := parse(t, at+"?token=secret").FetchSmall(t.Context(), io.Discard, 3e6)
-	var e *Error
+	e := new(Error)
 	if !errors.As(err, &e) || e.Code() != code || err.Error() != "artifact "+at+": "+want || e.Hint() == "" {
 		t.Errorf("got %v [%s]\nwant artifact %s: %s [%s]", err, e.Code(), at, want, code)
 	}

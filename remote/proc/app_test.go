@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand"
 	"net"
 	"os"
 	"os/exec"
@@ -189,15 +190,18 @@ func (h *host) endAll() {
 	h.t.Errorf("still there: %v", h.processes())
 }
 
-// given are the ports that freePort has told: it never tells one twice.
+// given are the ports that freePort has told: it never tells one twice. They are below those
+// of which the kernel gives others any, as to the tests of other packages at the same time.
 var given sync.Map
 
 func freePort(t *testing.T) int {
 	t.Helper()
 	for {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		must(t, err)
-		port := ln.Addr().(*net.TCPAddr).Port
+		port := 10000 + rand.Intn(22000)
+		ln, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err != nil {
+			continue
+		}
 		ln.Close()
 		if _, twice := given.LoadOrStore(port, true); !twice {
 			return port
