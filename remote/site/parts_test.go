@@ -103,8 +103,14 @@ func TestAPartThatDoesNotComeIsNoRelease(t *testing.T) {
 
 func TestFewSessionsWillDoForChannels(t *testing.T) {
 	// Who stages has one of the two.
-	b, y, a := benchOn(t, remotetest.Start(t, "MaxSessions 2")), farYard(t), artifact(t, 16<<20)
-	if done := b.ship("v1-abc", y.cargo(a)); done != (site.Shipped{Sent: a.Size, How: "4 channels"}) || b.left() != "v1-abc" {
+	b, y := benchOn(t, remotetest.Start(t, "MaxSessions 2")), farYard(t)
+	// One that answers later than in 5 s, as a machine that stands still for so long, gets one
+	// channel, rightly.
+	var done site.Shipped
+	for i := 0; i < 3 && done.How != "4 channels"; i++ {
+		done = b.ship(fmt.Sprintf("v%d-abc", i), y.cargo(artifact(t, 16<<20+i)))
+	}
+	if done.How != "4 channels" || done.Note != "" || strings.Contains(b.left(), ".stage") {
 		t.Errorf("%+v, left %s", done, b.left())
 	}
 }
