@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -104,14 +105,17 @@ func TestAPartThatDoesNotComeIsNoRelease(t *testing.T) {
 func TestFewSessionsWillDoForChannels(t *testing.T) {
 	// Who stages has one of the two.
 	b, y := benchOn(t, remotetest.Start(t, "MaxSessions 2")), farYard(t)
-	// One that answers later than in 5 s, as a machine that stands still for so long, gets one
-	// channel, rightly.
-	var done site.Shipped
-	for i := 0; i < 3 && done.How != "4 channels"; i++ {
-		done = b.ship(fmt.Sprintf("v%d-abc", i), y.cargo(artifact(t, 16<<20+i)))
-	}
-	if done.How != "4 channels" || done.Note != "" || strings.Contains(b.left(), ".stage") {
-		t.Errorf("%+v, left %s", done, b.left())
+	for left := 3; ; left-- {
+		id, a, began := fmt.Sprintf("v%d-abc", left), artifact(t, 16<<20), time.Now()
+		done := b.ship(id, y.cargo(a))
+		if done == (site.Shipped{Sent: a.Size, How: "4 channels"}) && b.left() == id {
+			return
+		}
+		// Who has no answer after 5 s may get one channel: only such a run may be tried again.
+		if left == 1 || time.Since(began) < 5*time.Second {
+			t.Fatalf("%+v after %s, left %s", done, time.Since(began), b.left())
+		}
+		_ = os.RemoveAll(filepath.Join(b.dir, "releases", id))
 	}
 }
 
