@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -50,6 +51,15 @@ func TestFilesAreOverwrittenWithAllOfItOrNotThere(t *testing.T) {
 	if got, _ := os.ReadFile(at("new")); string(got) != "what was before" {
 		t.Errorf("what was refused at once overwrote the file: %q", got)
 	}
+	if err := os.WriteFile(at("made"), nil, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := ApplyFile(deaf{}, at("old"), at("patch"), at("made"), 12, sum); err == nil || err.Error() != "nobody listens" {
+		t.Errorf("that it made a file was not said, and got %v", err)
+	}
+	if _, err := os.Lstat(at("made")); !os.IsNotExist(err) {
+		t.Error("a file that nobody was told of is still there")
+	}
 	var said strings.Builder
 	if err := ApplyFile(&said, at("old"), at("patch"), at("new"), 12, sum); err != nil || said.String() != sum+"\n" {
 		t.Fatalf("said %q, %v", &said, err)
@@ -61,3 +71,7 @@ func TestFilesAreOverwrittenWithAllOfItOrNotThere(t *testing.T) {
 		t.Errorf("it has another mode: %v, %v", info, err)
 	}
 }
+
+type deaf struct{}
+
+func (deaf) Write([]byte) (int, error) { return 0, errors.New("nobody listens") }

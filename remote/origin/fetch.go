@@ -44,13 +44,16 @@ func (o *Origin) fetch(ctx context.Context, to io.Writer, most int64) error {
 		return o.broken(why(ctx, err))
 	}
 	defer func() { _ = answer.Body.Close() }() // only read from
+	// net/http takes an answer that comes while it closes the connection, and a server may end
+	// its answer as it should once it is told that nobody listens any more.
+	if ctx.Err() != nil {
+		return o.broken(why(ctx, nil))
+	}
 	if answer.StatusCode != http.StatusOK {
 		return o.refused(answer.StatusCode, word(answer.Body))
 	}
 	n, err := io.Copy(to, io.LimitReader(&alive{answer.Body, late}, most+1))
 	switch {
-	// A server may end its answer as it should once it is told that nobody listens any more, and
-	// net/http takes an answer that comes while it closes the connection.
 	case err != nil || ctx.Err() != nil:
 		return o.broken(why(ctx, err))
 	case n > most:
