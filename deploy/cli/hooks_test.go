@@ -236,3 +236,24 @@ func TestHooksThatAreNotThereAreToldAtOnce(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Nothing keeps a fleet from going back, in an unfinished run that is gone on with either.
+func TestNoHookStopsTheWayBackOfAnUnfinishedRun(t *testing.T) {
+	for _, c := range []struct {
+		how  deploy.Settling
+		mode deploy.Mode
+		turn deploy.Outcome
+		back bool
+	}{
+		{deploy.GoOn, deploy.ModeRollout, "", false},
+		{deploy.GoOn, deploy.ModeRestart, "", false},
+		{deploy.GoOn, deploy.ModeRollout, deploy.OutcomeRolledBack, true},
+		{deploy.GoOn, deploy.ModeRollback, "", true},
+		{deploy.GoBack, deploy.ModeRollout, "", true},
+		{deploy.Leave, deploy.ModeRollout, "", true},
+	} {
+		if back := goesBack(c.how, deploy.Plan{Mode: c.mode}, deploy.Standing{Turned: c.turn}); back != c.back {
+			t.Errorf("%s of a %s that turned %q: back %v", c.how, c.mode, c.turn, back)
+		}
+	}
+}

@@ -137,12 +137,18 @@ func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Se
 		},
 		Stage: func(ctx context.Context, _ *deploy.Rollout) error { return p.stageLeft(ctx, s) },
 	}
-	return s.hooked(ctx, held, p.rollout, how != deploy.GoOn, func() (deploy.Result, error) {
+	return s.hooked(ctx, held, p.rollout, goesBack(how, open.Plan, open.Standing), func() (deploy.Result, error) {
 		defer s.probing(held, p.rollout)()
 		res, err := t.Run(ctx, held)
 		res.BytesSent = p.sent
 		return res, err
 	})
+}
+
+// goesBack tells whether hosts return to what they ran: no hook keeps them from that, in a
+// rollback that is gone on with, and in a rollout that had turned back, too.
+func goesBack(how deploy.Settling, p deploy.Plan, s deploy.Standing) bool {
+	return how != deploy.GoOn || p.Mode == deploy.ModeRollback || s.Turned != ""
 }
 
 func (s *session) balancer(name string) *balancer {
