@@ -71,7 +71,11 @@ func (m *Machine) warm(ctx context.Context) (*link, error) {
 	if err != nil || l.eager.Load() {
 		return l, err
 	}
-	if _, err := m.Run(ctx, ":"); err != nil {
+	var unknown *UnknownError
+	switch _, err := m.Run(ctx, ":"); {
+	case errors.As(err, &unknown): // whether nothing was done does not matter
+		return nil, l.notStarted("open a session", unknown.Err)
+	case err != nil:
 		return nil, err
 	}
 	return m.connected(ctx)

@@ -100,6 +100,42 @@ func TestAMissingExitStatusIsUnknown(t *testing.T) {
 	}
 }
 
+// An exit status may come before the output does, and the output then not at all.
+func TestAnExitStatusAloneDoesNotSayThatNothingRan(t *testing.T) {
+	for name, call := range map[string]func(*remote.Machine) error{
+		"run": func(m *remote.Machine) error { _, err := m.Run(t.Context(), "true"); return err },
+		"stream": func(m *remote.Machine) error {
+			_, err := m.Stream(t.Context(), "cat", strings.NewReader("x"))
+			return err
+		},
+		"open": func(m *remote.Machine) error { _, err := m.Open(t.Context(), "cat"); return err },
+	} {
+		err := call(remotetest.Machine(t, remotetest.Misbehave(t, remotetest.Manners{Cut: true}).Config()))
+		if !errors.As(err, new(*remote.UnknownError)) || !strings.Contains(err.Error(), "the connection ended: ") {
+			t.Errorf("%s: got %T %v", name, err, err)
+		}
+	}
+}
+
+// What is asked only to have sshd send at once did nothing, however it ended.
+func TestAWarmingThatIsNotAnsweredIsNoDoubt(t *testing.T) {
+	m := remotetest.Machine(t, remotetest.Misbehave(t, remotetest.Manners{Mute: true}).Config())
+	_, err := m.DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	if !errors.As(err, new(*remote.NotStartedError)) || err.Error() != "open a session: no answer for 150ms" {
+		t.Errorf("got %T %v", err, err)
+	}
+}
+
+// What a server says before it was asked anything is nobody's answer, and ends nobody.
+func TestAServerThatSpeaksFirst(t *testing.T) {
+	for range 20 {
+		r := remotetest.Misbehave(t, remotetest.Manners{Early: "hello\n"})
+		if out, err := remotetest.Machine(t, r.Config()).Run(t.Context(), "true"); err != nil || len(out) != 0 {
+			t.Fatalf("%q, %v", out, err)
+		}
+	}
+}
+
 // Without its last line a script does not run: as long as that was not sent, all is known.
 func TestAScriptThatWasNotSentNeverStarted(t *testing.T) {
 	long := strings.Repeat("# more than the other side takes without reading it\n", 60_000)

@@ -25,6 +25,7 @@ func (m *Machine) Open(ctx context.Context, script string) (*Session, error) {
 	r, w := io.Pipe()
 	p, err := m.start(ctx, script, true, w)
 	if err != nil {
+		_ = r.Close() // it may have begun: who writes there would wait for ever
 		release()
 		return nil, err
 	}

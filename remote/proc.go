@@ -157,6 +157,12 @@ func (p *proc) collect(ctx context.Context) {
 	}
 }
 
+// closed is true once the session ended in order: all that was written there has come. An exit
+// status alone does not say so, as it may come before the output.
+func (p *proc) closed(ctx context.Context) bool {
+	return isClosed(p.done) && ctx.Err() == nil && !p.l.lostSoon()
+}
+
 // well is true once the script has ended by itself and its shell can take another.
 func (p *proc) well() bool { return p.out.complete() && p.err.complete() }
 
@@ -168,6 +174,8 @@ func (p *proc) ending(ctx context.Context, doing string) error {
 	case !p.hasExited() && !p.whole:
 		return p.l.notStarted("start a shell", p.ended(ctx))
 	case !p.hasExited():
+		return p.unsure(ctx, doing)
+	case !p.out.started() && !p.closed(ctx):
 		return p.unsure(ctx, doing)
 	case !p.out.started():
 		return p.neverRan()

@@ -52,6 +52,9 @@ func (o *outlet) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	to := o.to
 	o.mu.Unlock()
+	if to == nil {
+		return len(p), nil // what a server says before it was asked anything
+	}
 	return to.Write(p)
 }
 
@@ -83,6 +86,9 @@ func (l *link) newShell(ctx context.Context) (*shell, error) {
 // room is a shell that waits, or nil and a slot for another.
 func (l *link) room(ctx context.Context) (*shell, error) {
 	for {
+		if ctx.Err() != nil {
+			return nil, l.notStarted("wait for a free session", context.Cause(ctx))
+		}
 		if s := l.takeIdle(); s != nil {
 			return s, nil
 		}
@@ -144,7 +150,7 @@ func (p *proc) ran(ctx context.Context) bool {
 	case <-ctx.Done():
 		return true
 	}
-	return p.out.started() || p.whole && !p.hasExited()
+	return p.out.started() || p.whole && (!p.hasExited() || !p.closed(ctx))
 }
 
 // openShell opens the session; the slot is given back when it has ended.

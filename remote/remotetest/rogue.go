@@ -30,6 +30,8 @@ type Manners struct {
 	Endless    bool   // writes for ever
 	NoStatus   bool   // closes the session and does not tell how the script ended
 	Mute       bool   // answers no keep-alive once a session is open
+	Early      string // says this in a session in which nothing was asked yet
+	Cut        bool   // ends the connection right behind an exit status, and gives no output
 	// Shell is called with the markers' line of the script and writes the answer;
 	// nil: both markers around nothing.
 	Shell func(begin, end string, out, err io.Writer)
@@ -146,7 +148,8 @@ func (r *Rogue) serve(c net.Conn, n int) {
 			return
 		}
 		once.Do(func() { close(mute) })
-		r.done.Go(func() { r.session(session, in) })
+		_, _ = io.WriteString(session, m.Early)
+		r.done.Go(func() { r.session(session, in, c) })
 	}
 }
 
@@ -166,7 +169,7 @@ func answer(reqs <-chan *ssh.Request, may bool, mute <-chan struct{}) {
 	}
 }
 
-func (r *Rogue) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
+func (r *Rogue) session(ch ssh.Channel, reqs <-chan *ssh.Request, on io.Closer) {
 	for q := range reqs {
 		switch m := r.manners; {
 		case q.Type != "exec" || m.NoExec:
@@ -180,17 +183,21 @@ func (r *Rogue) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 			time.AfterFunc(200*time.Millisecond, func() { _ = ch.Close() })
 			continue
 		}
-		r.done.Go(func() { r.shell(ch) })
+		r.done.Go(func() { r.shell(ch, on) })
 	}
 }
 
 // shell reads the script's first line, which has the markers' names, and plays
 // what a shell would answer.
-func (r *Rogue) shell(ch ssh.Channel) {
+func (r *Rogue) shell(ch ssh.Channel, on io.Closer) {
 	script := readScript(ch)
 	begin, end := field(script, "{ echo ", ";"), field(script, "s=$?; echo ", " ")
 	switch m := r.manners; {
 	case m.Mute:
+		return
+	case m.Cut:
+		_, _ = ch.SendRequest("exit-status", false, make([]byte, 4)) // 0
+		_ = on.Close()
 		return
 	case m.Endless:
 		_, _ = io.WriteString(ch, begin+"\n")
