@@ -256,4 +256,8 @@ func TestNoHookStopsTheWayBackOfAnUnfinishedRun(t *testing.T) {
 			t.Errorf("%s of a %s that turned %q: back %v", c.how, c.mode, c.turn, back)
 		}
 	}
+	died := deploy.Standing{Failed: map[string]bool{"web1": true}} // before it could write that it turns
+	if !goesBack(deploy.GoOn, deploy.Plan{Mode: deploy.ModeRollout, OnFailure: deploy.FailRollback}, died) {
+		t.Error("a rollout that had to turn back, and died, goes on forward")
+	}
 }

@@ -146,9 +146,9 @@ func (s *session) settle(ctx, held context.Context, open *openRun, how deploy.Se
 }
 
 // goesBack tells whether hosts return to what they ran: no hook keeps them from that, in a
-// rollback that is gone on with, and in a rollout that had turned back, too.
+// rollback that is gone on with, and in a rollout that had turned back, or would have, too.
 func goesBack(how deploy.Settling, p deploy.Plan, s deploy.Standing) bool {
-	return how != deploy.GoOn || p.Mode == deploy.ModeRollback || s.Turned != ""
+	return how != deploy.GoOn || p.Mode == deploy.ModeRollback || s.GoingBack(p) != ""
 }
 
 func (s *session) balancer(name string) *balancer {
