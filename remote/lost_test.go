@@ -91,11 +91,14 @@ func TestRefusedSessionsNeverStarted(t *testing.T) {
 
 func TestAMissingExitStatusIsUnknown(t *testing.T) {
 	half := func(begin, _ string, out, _ io.Writer) { _, _ = io.WriteString(out, begin+"\nhalf") }
-	for _, manners := range []remotetest.Manners{{NoStatus: true}, {Shell: half}} {
+	for want, manners := range map[string]remotetest.Manners{
+		"run: the session ended without an exit status":           {NoStatus: true},
+		"run: it ended, and the end of what it said did not come": {Shell: half},
+	} {
 		_, err := remotetest.Machine(t, remotetest.Misbehave(t, manners).Config()).Run(t.Context(), "true")
 		var unknown *remote.UnknownError
-		if !errors.As(err, &unknown) || !unknown.OutcomeUnknown() {
-			t.Errorf("got %T %v", err, err)
+		if !errors.As(err, &unknown) || !unknown.OutcomeUnknown() || err.Error() != want {
+			t.Errorf("got %T %v, want %s", err, err, want)
 		}
 	}
 }

@@ -212,13 +212,15 @@ func (p *proc) unsure(ctx context.Context, doing string) error {
 	}}
 }
 
-// ended is why there is no exit status.
+// ended is why it is not known how the script ended.
 func (p *proc) ended(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case p.l.lostSoon():
 		return p.l.cause
+	case p.hasExited():
+		return errors.New("it ended, and the end of what it said did not come")
 	}
 	return errors.New("the session ended without an exit status")
 }

@@ -90,9 +90,9 @@ func TestDoctorsWords(t *testing.T) {
 		&deploy.Fault{Host: "web1", Code_: "FD-X", Err: errors.New("bad\x1b[31m"), Hint_: "mend it"}))
 	d.note("edge1", "its reloads cost")
 	d.note("web2", "out of rotation on edge1: maint, owner hand")
-	same := newRights("deploy").allow([]string{"/usr/bin/kill -HUP <pid>"}, nil)
+	same := newRights("deploy").allow([]string{"deploy ALL=(root) NOPASSWD: /usr/bin/kill -HUP [0-9]*"}, nil)
 	d.rights["web1"], d.rights["web2"] = same, same
-	edge := newRights("ops").allow([]string{"/usr/bin/tee /etc/nginx/x"}, []string{"it writes nginx's configuration"})
+	edge := newRights("ops").allow([]string{"ops ALL=(root) NOPASSWD: /usr/bin/tee /etc/nginx/x"}, []string{"it writes nginx's configuration"})
 	edge.Run = []string{installLine("ops", "/var/lib/flip deploy")}
 	d.rights["edge1"] = edge
 	if err := d.show(); err != nil {
@@ -146,18 +146,27 @@ shop is ready to roll out
 	}
 }
 
-// What sudoers reads otherwise than it stands there is written so that it does not.
+// What sudoers reads otherwise than it stands there is written so that it does not, and
+// what stands for others takes in no more than these where sudo can tell them apart.
 func TestSudoersLines(t *testing.T) {
-	for command, want := range map[string]string{
-		"/usr/bin/systemctl stop shop":                        `deploy ALL=(root) NOPASSWD: /usr/bin/systemctl stop shop`,
-		"/usr/bin/socat -T10 -t10 - UNIX-CONNECT:/run/h.sock": `deploy ALL=(root) NOPASSWD: /usr/bin/socat -T10 -t10 - UNIX-CONNECT\:/run/h.sock`,
-		"/usr/bin/ss -ltnpH sport = :8080":                    `deploy ALL=(root) NOPASSWD: /usr/bin/ss -ltnpH sport \= \:8080`,
-		"/usr/bin/stat -Lc %d:%i <proc>":                      `deploy ALL=(root) NOPASSWD: /usr/bin/stat -Lc %d\:%i /proc/[0-9]*`,
-		"/usr/bin/grep -m 1 -o [0-9]* /run/shop/pid":          `deploy ALL=(root) NOPASSWD: /usr/bin/grep -m 1 -o \[0-9\]\* /run/shop/pid`,
-		`/usr/local/bin/start a,b #1 back\slash ?`:            `deploy ALL=(root) NOPASSWD: /usr/local/bin/start a\,b \#1 back\\slash \?`,
+	const pid = "[1-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?" // 4194304 at most; kill(1) takes 4294967295 for -1
+	for _, c := range []struct{ command, wildcards, regexps, none string }{
+		{"/usr/bin/systemctl stop shop", `/usr/bin/systemctl stop shop`, `/usr/bin/systemctl stop shop`, `/usr/bin/systemctl stop shop`},
+		{"/usr/bin/socat -T10 -t10 - UNIX-CONNECT:/run/h.sock", `/usr/bin/socat -T10 -t10 - UNIX-CONNECT\:/run/h.sock`, `/usr/bin/socat -T10 -t10 - UNIX-CONNECT\:/run/h.sock`, `/usr/bin/socat -T10 -t10 - UNIX-CONNECT\:/run/h.sock`},
+		{"/usr/bin/ss -ltnpH sport = :8080", `/usr/bin/ss -ltnpH sport \= \:8080`, `/usr/bin/ss -ltnpH sport \= \:8080`, `/usr/bin/ss -ltnpH sport \= \:8080`},
+		{"/usr/bin/kill -HUP <pid>", `/usr/bin/kill -HUP [0-9]*`, `/usr/bin/kill ^-HUP ` + pid + `$`, `/usr/bin/kill`},
+		{"/usr/bin/stat -Lc %d:%i <exe>", `/usr/bin/stat -Lc %d\:%i /proc/[0-9]*`, `/usr/bin/stat ^-Lc %d:%i /proc/` + pid + `/exe$`, `/usr/bin/stat`},
+		{"/usr/bin/stat -Lc %d:%i:%n <exes>", `/usr/bin/stat -Lc %d\:%i\:%n /proc/[0-9]*`, `/usr/bin/stat ^-Lc %d:%i:%n( /proc/` + pid + `/exe)+$`, `/usr/bin/stat`},
+		{"/usr/bin/ls -ln <links>", `/usr/bin/ls -ln /proc/[0-9]*`, `/usr/bin/ls ^-ln( /proc/` + pid + `/(exe|cwd|fd/))+$`, `/usr/bin/ls`},
+		{"/usr/bin/grep -m 1 -o [0-9]* /run/shop/pid", `/usr/bin/grep -m 1 -o \[0-9\]\* /run/shop/pid`, `/usr/bin/grep -m 1 -o \[0-9\]\* /run/shop/pid`, `/usr/bin/grep -m 1 -o [0-9]* /run/shop/pid`},
+		{`/usr/local/bin/start a,b #1 back\slash ?`, `/usr/local/bin/start a\,b \#1 back\\slash \?`, `/usr/local/bin/start a\,b \#1 back\\slash \?`, `/usr/local/bin/start a\,b \#1 back\\slash ?`},
+		{`/opt/a:b/hup #1 x.y <pid>`, `/opt/a\:b/hup \#1 x.y [0-9]*`, `/opt/a\:b/hup ^\#1 x\.y ` + pid + `$`, `/opt/a\:b/hup`},
 	} {
-		if got := proc.SudoersLine("deploy", command); got != want {
-			t.Errorf("%s: %s, want %s", command, got, want)
+		for p, want := range map[proc.Patterns]string{proc.Wildcards: c.wildcards, proc.Regexps: c.regexps, proc.NoPatterns: c.none} {
+			want = "deploy ALL=(root) NOPASSWD: " + want
+			if got := proc.SudoersLine("deploy", c.command, p); got != want {
+				t.Errorf("%s, patterns %v: %s, want %s", c.command, p, got, want)
+			}
 		}
 	}
 }

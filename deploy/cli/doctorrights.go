@@ -26,12 +26,9 @@ func (d *diagnosis) enter(machine string, r rights) {
 	d.rights[machine] = r
 }
 
-// allow adds the lines that let the user run commands through sudo.
-func (r rights) allow(commands, root []string) rights {
-	for _, c := range commands {
-		r.Sudoers = append(r.Sudoers, proc.SudoersLine(r.User, c))
-	}
-	r.Root = append(r.Root, root...)
+// allow adds lines of sudoers, and why they amount to root.
+func (r rights) allow(lines, root []string) rights {
+	r.Sudoers, r.Root = append(r.Sudoers, lines...), append(r.Root, root...)
 	return r
 }
 
@@ -42,7 +39,7 @@ func newRights(user string) rights {
 // rights are those of a host. What could not be asked Check has told.
 func (h *host) rights(ctx context.Context, path string) rights {
 	need, _ := h.Rights(ctx)
-	r := newRights(or(need.User, h.facts.User)).allow(need.Sudo, need.Root)
+	r := newRights(or(need.User, h.facts.User)).allow(need.Sudoers, need.Root)
 	if f := h.facts; h.observed && (!f.Exists || !f.Writable && !slices.Contains(f.Foreign, path)) {
 		r.Run = append(r.Run, installLine(r.User, path))
 	}
@@ -61,7 +58,10 @@ func balancerRights(ctx context.Context, m *remote.Machine, user, dir string, fr
 		Rights(ctx context.Context) (lb.Rights, error)
 	}); ok {
 		need, _ := asked.Rights(ctx)
-		r = r.allow(need.Sudo, need.Root)
+		for _, command := range need.Sudo {
+			r = r.allow([]string{proc.SudoersLine(r.User, command, proc.Wildcards)}, nil)
+		}
+		r = r.allow(nil, need.Root)
 	}
 	if missing != "" {
 		r.Run = append(r.Run, installLine(r.User, dir))

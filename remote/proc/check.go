@@ -154,13 +154,17 @@ func (a *App) checkRights(ctx context.Context, f facts, s spot) error {
 		return newError("processes", "FD-HOST-TOOL", "install what is missing on the host",
 			"the host has no %s", strings.Join(missing, ", "))
 	}
-	return deniedError(strings.Join(said["user"], ""), said["denied"])
+	return deniedError(strings.Join(said["user"], ""), said["denied"], patterns(said))
 }
 
 func (a *App) rightsVars(ctx context.Context, f facts, s spot) map[string]string {
-	owner, needs := -1, ""
-	if s.main != nil {
+	const nobody, somebody = -1, -2 // who it is we may not see as yet
+	owner, needs := nobody, ""
+	switch {
+	case s.main != nil:
 		owner = s.main.uid
+	case f.hidden:
+		owner = somebody
 	}
 	if a.cfg.Unit != "" {
 		needs = "systemctl"
@@ -172,14 +176,25 @@ func (a *App) rightsVars(ctx context.Context, f facts, s spot) map[string]string
 	return map[string]string{
 		"command": command, "check": shellescape.QuoteCommand(a.checkWords(ctx, s)), "commandsudo": onOff(a.cfg.CommandSudo),
 		"sudo": onOff(a.cfg.Sudo), "owner": strconv.Itoa(owner), "method": string(a.cfg.Method),
-		"signal": a.cfg.Signal, "unit": a.cfg.Unit, "needs": needs, "me": strconv.Itoa(f.me),
+		"signals": strings.Join(a.cfg.signals(), " "), "unit": a.cfg.Unit, "needs": needs, "me": strconv.Itoa(f.me),
 		"files": f.unit.files(), "program": f.unit.program(), "runsas": f.unit.props["User"],
 		"pidfile": a.cfg.PIDFile, "port": strconv.Itoa(a.cfg.Port),
 		"start": shellescape.QuoteCommand(a.cfg.Start), "stop": shellescape.QuoteCommand(a.cfg.Stop),
 	}
 }
 
-func deniedError(user string, denied []string) error {
+// signals are all that a takeover and its way back send.
+func (c *Config) signals() []string {
+	all := []string{c.Signal}
+	for _, s := range slices.Concat(c.Steps, c.Back) {
+		if s.Signal != "" && !slices.Contains(all, s.Signal) {
+			all = append(all, s.Signal)
+		}
+	}
+	return all
+}
+
+func deniedError(user string, denied []string, p Patterns) error {
 	if len(denied) == 0 {
 		return nil
 	}
@@ -187,7 +202,7 @@ func deniedError(user string, denied []string) error {
 		"allow the lines above without a password: sudo visudo -f /etc/sudoers.d/flipdeploy",
 		"sudo does not let %s run: %s", user, strings.Join(denied, "; "))
 	for _, line := range denied {
-		e.evidence = append(e.evidence, SudoersLine(user, line))
+		e.evidence = append(e.evidence, SudoersLine(user, line, p))
 	}
 	return e
 }

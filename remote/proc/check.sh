@@ -1,5 +1,5 @@
 # Tells which tools and rights are there, changes nothing.
-# Set before: sudo commandsudo owner me method signal unit start stop command check needs pidfile port,
+# Set before: sudo commandsudo owner me method signals unit start stop command check needs pidfile port,
 # and of the unit: files program (that it starts) runsas
 PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 export PATH LC_ALL
@@ -10,6 +10,7 @@ user=$(id -un)
 echo "user $user"
 [ "$me" != 0 ] && [ "$sudo" = 1 ] || exit 0
 command -v sudo >/dev/null 2>&1 || { echo "missing sudo"; exit 0; }
+timeout 10 sudo -V 2>&1 | grep -m 1 -e '^Sudo version ' -e '^sudo-rs ' # this one on stderr
 # sudoers has commands by their full paths, and kill is a builtin as well.
 full() {
   at=$1
@@ -28,14 +29,14 @@ may() {
   timeout 10 sudo -n -l "$@" ${like:+1} >/dev/null 2>&1 || echo "denied $told"
 }
 if [ "$owner" != "$me" ] && [ "$owner" != -1 ]; then
-  [ "$method" != signal ] || may '<pid>' kill -"$signal"
+  [ "$method" != signal ] || for s in $signals; do may '<pid>' kill -"$s"; done
   # These are for looking and for an undo: an app that can be seen without is well.
   needs kill -TERM '<pid>'
   needs kill -KILL '<pid>'
-  ! command -v ss >/dev/null 2>&1 || needs ss -ltnpH "sport = :$port"
-  needs stat -Lc '%d:%i' '<proc>'
-  needs stat -Lc '%d:%i %s %Y %n' '<proc>'
-  needs ls -ln '<proc>'
+  ! command -v ss >/dev/null 2>&1 || needs ss -ltnpH sport = ":$port"
+  needs stat -Lc %d:%i '<exe>'
+  needs stat -Lc %d:%i:%s:%Y:%n '<exes>'
+  needs ls -ln '<links>'
   [ -z "$pidfile" ] || [ -r "$pidfile" ] || needs grep -m 1 -o '[0-9]*' "$pidfile"
 fi
 if [ -n "$unit" ]; then

@@ -47,14 +47,14 @@ function under(p, t) {
 }
 # take reads a line of stat, ls or grep -H.
 function take(t,    i, n, w, a) {
-	if (t ~ /^[0-9]+:[0-9]+ [0-9]+ [0-9]+ \//) {
-		split(t, w, " "); n = substr(t, length(w[1] w[2] w[3]) + 4)
+	if (t ~ /^[0-9]+:[0-9]+:[0-9]+:[0-9]+:\//) {
+		split(t, w, ":"); n = substr(t, length(w[1] w[2] w[3] w[4]) + 5)
 		if (n ~ /^\/proc\/[0-9]+\/exe$/) {
-			split(n, a, "/"); light[a[3]] = 1; print "ino " a[3] " " w[1]
-			sub(/^[0-9]+:/, "", w[1]); print "sign " a[3] " " w[1] ":" w[2] ":" w[3]
+			split(n, a, "/"); light[a[3]] = 1; print "ino " a[3] " " w[1] ":" w[2]
+			print "sign " a[3] " " w[2] ":" w[3] ":" w[4]
 		}
-		else if (n == ENVIRON["log"]) print "log " w[2]
-		else print "entry " w[1] " " n
+		else if (n == ENVIRON["log"]) print "log " w[3]
+		else print "entry " w[1] ":" w[2] " " n
 	} else if (t ~ /^\/proc\/[0-9]+\/fd\/:$/) {
 		split(t, a, "/"); fd = a[3]
 	} else if (t ~ /^\/proc\/[0-9]+\/maps:/) {
@@ -78,7 +78,7 @@ function run(cmd,    t) {
 
 END {
 	if (("hidden" in heard) && ENVIRON["may"]) {
-		cmd = "timeout 10 sudo -n ss -ltnpH \"sport = :$port\" 2>/dev/null"
+		cmd = "timeout 10 sudo -n ss -ltnpH sport = \":$port\" 2>/dev/null"
 		while ((cmd | getline t) > 0) hear(t, sure)
 		close(cmd)
 		for (p in sure) { if (!told++) split("", heard); heard[p] = 1 }
@@ -97,13 +97,13 @@ END {
 	}
 
 	# What runs in them: executable, its inode, directory, files.
-	run("stat -Lc '%d:%i %s %Y %n'" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; exec grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e ::/ -e =systemd:/ -e \" $R\"" read))
+	run("stat -Lc %d:%i:%s:%Y:%n" exes " \"$prefix\"*\"$suffix\" ${log:+\"$log\"} 2>/dev/null" (links == "" ? "" : "; ls -ln" links " 2>/dev/null; exec grep -HsF -e Uid: -e SigIgn: -e SigCgt: -e ::/ -e =systemd:/ -e \" $R\"" read))
 	exes = links = mapped = ""
 	for (p in live) if (!(p in light)) {
 		exes = exes " /proc/" p "/exe"; links = links " /proc/" p "/exe /proc/" p "/cwd /proc/" p "/fd/"; mapped = mapped " /proc/" p "/maps"
 	}
 	sudo = "timeout 10 sudo -n "
 	if (exes != "" && ENVIRON["may"])
-		run("exec 2>/dev/null; " sudo "stat -Lc '%d:%i %s %Y %n'" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
+		run("exec 2>/dev/null; " sudo "stat -Lc %d:%i:%s:%Y:%n" exes "; " sudo "ls -ln" links "; " sudo "grep -HF \" $R\"" mapped)
 	print "told"
 }

@@ -183,9 +183,17 @@ func sufficient(t *testing.T, mode string) {
 	for _, e := range edges() {
 		mustVerb(t, "exec", e, "rm", "-rf", "/var/lib/flipdeploy")
 	}
-	r := flipdeploy(t, "doctor", "--json").want(t, 0, "done")
+	r, granted := flipdeploy(t, "doctor", "--json").want(t, 0, "done"), map[any][]string{}
 	for _, m := range eventsOf(t, r, "doctor") {
+		granted[m["host"]] = lines(m["sudoers"])
 		grant(t, m["host"].(string), lines(m["sudoers"]), lines(m["run"]))
+	}
+	for _, more := range []string{"kill -TERM 1 2", "kill -TERM -1", "kill -TERM 0", "kill -TERM 4294967295", "stat -Lc %d:%i /proc/1/root/etc/shadow",
+		"stat -Lc %d:%i /etc/shadow", "stat -Lc %d:%i:%s:%Y:%n /proc/1/exe /etc/shadow", "stat -Lc %d:%i:%s:%Y %n /proc/1/exe", "stat -Lc '%d:%i %s %Y' %n /proc/1/exe",
+		"ls -ln /proc/1/exe /root", "ls -ln /proc/1/root/root", "cat /etc/shadow"} {
+		if out := mustVerb(t, "exec", webs[0], "sh", "-c", "runuser -u deploy -- sudo -n -l "+more+" 2>/dev/null; true"); out != "" {
+			t.Errorf("these lines let deploy run %s, too", more)
+		}
 	}
 	rollout(t, "v1", "ok", "--bake", "0s").want(t, 0, "done")
 	wantVersions(t, "v1")
@@ -198,9 +206,14 @@ func sufficient(t *testing.T, mode string) {
 	for _, m := range webs {
 		mustVerb(t, "exec", m, "rm", "/etc/sudoers.d/deploy")
 	}
-	r = flipdeploy(t, "doctor").want(t, 1, "refused")
+	r = flipdeploy(t, "doctor", "--json").want(t, 1, "refused")
 	if n := strings.Count(r.stdout, "FD-PROC-RIGHTS"); n < len(webs) {
 		t.Errorf("%d hosts lack a right: %s", n, r.stdout)
+	}
+	for _, m := range eventsOf(t, r, "doctor") { // who may see nothing as yet is told the same
+		if host := m["host"]; slices.Contains(webs, host.(string)) && !slices.Equal(lines(m["sudoers"]), granted[host]) {
+			t.Errorf("%s: %q, and with all rights %q", host, m["sudoers"], granted[host])
+		}
 	}
 }
 
