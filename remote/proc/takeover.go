@@ -45,8 +45,11 @@ var takeoverHints = map[Verdict]string{
 
 func (a *App) takeoverError(ctx context.Context, f facts, v Verdict, w *watch) *TakeoverError {
 	hint := takeoverHints[v]
-	if more := a.unitWarnings(f); v == Dead && len(more) > 0 {
-		hint = more[0]
+	if v == Dead {
+		hint = orElse(w.cameAndWent(), hint)
+		if more := a.unitWarnings(f); len(more) > 0 {
+			hint = more[0]
+		}
 	}
 	return &TakeoverError{Verdict: v, sent: true, text: w.tell(f, v, &a.cfg), hint: hint,
 		seen: w.evidence(f), log: a.logSince(ctx, w.before.facts)}
@@ -92,13 +95,26 @@ func (w *watch) tellDead(f facts, c *Config) string {
 		return fmt.Sprintf("the app ended and systemd started it again (NRestarts %d, was %d)", f.unit.restarts, w.restarts)
 	}
 	if p := w.before.main; p != nil && w.kind == reload && !f.procs[p.pid].alive() {
-		return fmt.Sprintf("%s ended and nothing listens on port %d", w.oldName(), c.Port)
+		who := w.oldName() + " ended"
+		if len(w.dead) > 0 {
+			who += ", the new process" + w.deadName() + " too,"
+		}
+		return fmt.Sprintf("%s and nothing listens on port %d", who, c.Port)
 	}
 	text := fmt.Sprintf("nothing listens on port %d", c.Port)
 	if code := f.ended(); code != "" {
 		text += fmt.Sprintf("; the start command ended with %s", code)
 	}
 	return text
+}
+
+// cameAndWent is what to do where a new process was seen: the app did start one, which may
+// even have taken over, and it ended before that was proven.
+func (w *watch) cameAndWent() string {
+	if len(w.dead) == 0 {
+		return ""
+	}
+	return "the new release came and did not last: see its log above; try it by hand on the host"
 }
 
 func (w *watch) oldName() string {

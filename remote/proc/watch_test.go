@@ -232,6 +232,34 @@ func TestACommandIsJudgedByItsEnd(t *testing.T) {
 	}
 }
 
+// A new process that was seen, and is gone with the old one, may have taken over: that is no
+// app without a graceful restart.
+func TestWhatCameAndWentIsTold(t *testing.T) {
+	for _, c := range []struct{ name, seen, text, hint string }{
+		{"nothing came", "", "pid 10 ended and nothing listens on port 80", ""},
+		{"one came", child, "pid 10 ended, the new process (pid 20) too, and nothing listens on port 80",
+			"the new release came and did not last: see its log above; try it by hand on the host"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := testConfig()
+			before := look(t, cfg, listens+old)
+			w := newWatch("v2", cfg.snapshot(before, spot{main: before.procs[10]}), reload, 30*time.Second)
+			w.see(look(t, cfg, listens+old+c.seen), 100*ms)
+			gone := look(t, cfg, "")
+			w.see(gone, time.Second)
+			if got := w.see(gone, 2*time.Second); got != Dead {
+				t.Fatalf("verdict %q", got)
+			}
+			if got := w.tell(gone, Dead, cfg); got != c.text {
+				t.Errorf("told %q, want %q", got, c.text)
+			}
+			if got := w.cameAndWent(); got != c.hint {
+				t.Errorf("hint %q, want %q", got, c.hint)
+			}
+		})
+	}
+}
+
 func TestAStartCommandThatEndedWellMayHaveLeftAProcessBehind(t *testing.T) {
 	cfg := testConfig()
 	for _, c := range []struct {

@@ -33,13 +33,13 @@ var modes = map[string]string{
 	"hangs":      "starts, but never gets ready and answers nothing",
 	"ignores":    "a good release, but takes no notice of its signal: the next one cannot take over",
 	"latedeath":  "exits 1 a second after it took over",
+	"latedeath3": "the same after three, for a machine so busy that a look takes a second",
 	"fails3":     "/ answers 500 to 3 % of the requests, /health is fine",
 	"fails01":    "the same, to 0.1 %",
 }
 
 const (
 	slowStart  = 3 * time.Second
-	lateDeath  = time.Second
 	slowHealth = 5 * time.Second
 	maxEcho    = 1 << 20
 )
@@ -76,11 +76,14 @@ func (a *App) Hang() {
 	}
 }
 
+// lateDeath is how long a release lasts that does not.
+var lateDeath = map[string]time.Duration{"latedeath": time.Second, "latedeath3": 3 * time.Second}
+
 // Ready notes that the app serves, from now on.
 func (a *App) Ready(where any) {
 	log.Printf("serving on %v", where)
-	if a.Mode == "latedeath" {
-		time.AfterFunc(lateDeath, func() { log.Fatal("out of licence seats, giving up") })
+	if after := lateDeath[a.Mode]; after > 0 {
+		time.AfterFunc(after, func() { log.Fatal("out of licence seats, giving up") })
 	}
 }
 
