@@ -103,3 +103,18 @@ func TestTheLibraryCompletesNothing(t *testing.T) {
 		}
 	}
 }
+
+// scripts/test does not look for races where there is nobody to race.
+func TestDeltaStartsNoGoroutine(t *testing.T) {
+	for _, s := range product(t) {
+		if !strings.HasPrefix(s.path, "remote/delta/") {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if _, is := n.(*ast.GoStmt); is {
+				t.Errorf("%s starts a goroutine: take remote/delta out of what scripts/test runs without the race detector", s.path)
+			}
+			return true
+		})
+	}
+}
