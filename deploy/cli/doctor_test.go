@@ -160,6 +160,7 @@ func TestSudoersLines(t *testing.T) {
 		{"/usr/bin/ls -ln <links>", `/usr/bin/ls -ln /proc/[0-9]*`, `/usr/bin/ls ^-ln( /proc/` + pid + `/(exe|cwd|fd/))+$`, `/usr/bin/ls`},
 		{"/usr/bin/grep -m 1 -o [0-9]* /run/shop/pid", `/usr/bin/grep -m 1 -o \[0-9\]\* /run/shop/pid`, `/usr/bin/grep -m 1 -o \[0-9\]\* /run/shop/pid`, `/usr/bin/grep -m 1 -o [0-9]* /run/shop/pid`},
 		{`/usr/local/bin/start a,b #1 back\slash ?`, `/usr/local/bin/start a\,b \#1 back\\slash \?`, `/usr/local/bin/start a\,b \#1 back\\slash \?`, `/usr/local/bin/start a\,b \#1 back\\slash ?`},
+		{`/usr/local/bin/tell ^.*$`, `/usr/local/bin/tell ^.\*$`, `/usr/local/bin/tell ^\^\.\*\$$`, `/usr/local/bin/tell ^.*$`},
 		{`/opt/a:b/hup #1 x.y <pid>`, `/opt/a\:b/hup \#1 x.y [0-9]*`, `/opt/a\:b/hup ^\#1 x\.y ` + pid + `$`, `/opt/a\:b/hup`},
 	} {
 		for p, want := range map[proc.Patterns]string{proc.Wildcards: c.wildcards, proc.Regexps: c.regexps, proc.NoPatterns: c.none} {
@@ -168,5 +169,8 @@ func TestSudoersLines(t *testing.T) {
 				t.Errorf("%s, patterns %v: %s, want %s", c.command, p, got, want)
 			}
 		}
+	}
+	if got, want := proc.SudoersLine(`corp\deploy,web`, "/usr/bin/id", proc.Regexps), `corp\\deploy\,web ALL=(root) NOPASSWD: /usr/bin/id`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -96,8 +96,9 @@ var (
 func SudoersLine(user, command string, p Patterns) string {
 	line := plain.Replace(user) + " ALL=(root) NOPASSWD: "
 	program, args, _ := strings.Cut(command, " ")
+	like := strings.HasPrefix(args, "^") && strings.HasSuffix(args, "$") // an expression of its own, to that sudo
 	switch stand := wildcards.Replace(args) != args; {
-	case p == Regexps && stand:
+	case p == Regexps && (stand || like):
 		quoted := strings.ReplaceAll(regexp.QuoteMeta(args), "#", `\#`)
 		return line + globs.Replace(program) + " ^" + regexps.Replace(quoted) + "$"
 	case p == NoPatterns && stand:

@@ -2,7 +2,10 @@ package proc
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -24,6 +27,28 @@ func TestPatternsOfEachSudo(t *testing.T) {
 	} {
 		if got := patterns(answers([]byte(said))); got != want {
 			t.Errorf("%q: %v, want %v", said, got, want)
+		}
+	}
+}
+
+// Each sudo is asked which it is, whatever it warns of first and wherever it says so.
+func TestTheSudoOfAHostIsAsked(t *testing.T) {
+	for said, want := range map[string]Patterns{
+		"echo 'Sudo version 1.9.13p3'; echo 'Sudoers policy plugin version 1.9.13p3'":                           Regexps,
+		"echo 'sudo: unable to resolve host web1: Name or service not known' >&2; echo 'Sudo version 1.9.13p3'": Regexps,
+		"echo 'Sudo version 1.9.5p2'": Wildcards,
+		"echo 'sudo-rs 0.2.5' >&2":    NoPatterns,
+		"echo 'sudo: unable to resolve host web1' >&2; echo 'sudo-rs 0.2.5' >&2":    NoPatterns,
+		"echo 'sudo: /etc/sudo.conf is owned by uid 1000, should be 0' >&2; exit 1": Wildcards,
+	} {
+		dir := t.TempDir()
+		must(t, os.WriteFile(filepath.Join(dir, "sudo"), []byte("#!/bin/sh\n[ \"$1\" != -V ] || { "+said+"; exit; }\nexit 1\n"), 0o755))
+		h := header(map[string]string{"sudo": "1", "me": "1000", "owner": "33", "method": "signal", "signals": "HUP", "port": "80",
+			"commandsudo": "0", "pidfile": "", "unit": "", "start": "", "stop": "", "command": "", "check": "", "needs": ""})
+		out, err := local{env: []string{"PATH=" + dir + ":" + os.Getenv("PATH")}}.Run(t.Context(), h+checkScript)
+		must(t, err)
+		if got := answers(out); patterns(got) != want || len(got["denied"]) != 1 || !strings.HasSuffix(got["denied"][0], "/kill -HUP <pid>") {
+			t.Errorf("%s: patterns %v, want %v; %q", said, patterns(got), want, out)
 		}
 	}
 }
