@@ -94,7 +94,7 @@ func TestAProgramOfAnotherReleaseIsWrong(t *testing.T) {
 func TestALateDeathIsSeenWhileSettling(t *testing.T) {
 	t.Parallel()
 	h := newHost(t)
-	h.cfg.Settle = 3 * time.Second
+	h.cfg.Settle = 4 * time.Second
 	a := h.up("v1", "")
 	h.release("v2", "late")
 	h.flip("v2")

@@ -61,7 +61,7 @@ func ready(mode map[string]bool) {
 		pipe.Close()
 	}
 	if mode["late"] {
-		time.AfterFunc(900*time.Millisecond, func() { fmt.Println("out of memory"); os.Exit(2) })
+		time.AfterFunc(2500*time.Millisecond, func() { fmt.Println("out of memory"); os.Exit(2) })
 	}
 }
 
