@@ -246,7 +246,7 @@ func TestAForgottenHostGoesToMaintOnlyWhenIdle(t *testing.T) {
 	h.Reload()
 	done := make(chan error, 1)
 	go func() {
-		_, err := lbtest.Get(h.Addr, "/slow?for=600ms", "")
+		_, err := lbtest.Get(h.Addr, "/slow?for=2s", "")
 		done <- err
 	}()
 	lbtest.Eventually(t, "a request came in", func() bool { return b["web1"].InFlight.Load() > 0 })

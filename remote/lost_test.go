@@ -54,6 +54,9 @@ func TestAScriptThatHangsIsGivenUp(t *testing.T) {
 	c := remotetest.Start(t).Config()
 	c.CallTimeout = 300 * time.Millisecond
 	m := remotetest.Machine(t, c)
+	if _, err := m.Run(remote.Patient(t.Context(), 10*time.Second), "true"); err != nil { // to connect may take longer than that
+		t.Fatal(err)
+	}
 	_, err := m.Run(t.Context(), "sleep 2")
 	var unknown *remote.UnknownError
 	if !errors.As(err, &unknown) || code(err) != "FD-SSH-LOST" || err.Error() != "run: no answer for 300ms" {
